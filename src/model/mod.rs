@@ -1,0 +1,15 @@
+//! What a process, a port, a lifecycle and a snapshot are. Pure: no I/O, no SQL, no clock.
+
+mod extra;
+mod lifecycle;
+mod port;
+mod process;
+mod snapshot;
+mod time;
+
+pub use extra::{Extra, ExtraError};
+pub use lifecycle::{Excluded, Lifecycle, Outcome, Phase, PhaseLength};
+pub use port::{Endpoint, EndpointError, ExposedPort, transport_of};
+pub use process::{Deployment, KNOWN_REGIONS, KNOWN_STATUSES, Process};
+pub use snapshot::Snapshot;
+pub use time::{TimeError, UtcMillis};

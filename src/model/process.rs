@@ -1,0 +1,167 @@
+//! One process as the API describes it: the 13 fields of `ProcessV2`, and those yet to come.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{ExposedPort, Extra, UtcMillis};
+
+/// The regions that the API has named so far. The list grows: any other text is kept as well.
+pub const KNOWN_REGIONS: [&str; 14] = [
+    "Seattle",
+    "Los_Angeles",
+    "Washington_DC",
+    "Chicago",
+    "London",
+    "Frankfurt",
+    "Mumbai",
+    "Singapore",
+    "Tokyo",
+    "Sydney",
+    "Sao_Paulo",
+    "Dallas",
+    "Johannesburg",
+    "Dubai",
+];
+
+/// The statuses that the API has named so far. Any other text is kept as well.
+pub const KNOWN_STATUSES: [&str; 6] = [
+    "starting", "running", "draining", "stopping", "stopped", "failed",
+];
+
+/// What a source said of one process at one moment: the whole state, never a difference.
+///
+/// Two states are equal exactly if every field is, unknown ones included. The order between
+/// states means nothing; it only makes ties at the same moment come out the same way every time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Process {
+    /// Identifies the process; opaque.
+    pub process_id: String,
+    /// The application it belongs to; opaque.
+    pub app_id: String,
+    /// The deployment it runs.
+    pub deployment_id: Deployment,
+    /// Where it runs; see [`KNOWN_REGIONS`].
+    pub region: String,
+    /// What it is doing; see [`KNOWN_STATUSES`].
+    pub status: String,
+    /// Rooms allocated to the process now. A gauge: it may fall.
+    pub rooms_allocated: i64,
+    /// How many rooms can be scheduled in the process.
+    pub rooms_per_process: i64,
+    /// Started being provisioned.
+    pub created_at: UtcMillis,
+    /// Bound to its port; billing starts.
+    pub started_at: Option<UtcMillis>,
+    /// Was told to stop; billing stops.
+    pub stopping_at: Option<UtcMillis>,
+    /// Terminated.
+    pub terminated_at: Option<UtcMillis>,
+    /// The port it serves on.
+    pub exposed_port: Option<ExposedPort>,
+    /// Further ports, at most two today.
+    pub additional_exposed_ports: Vec<ExposedPort>,
+    /// Fields that this version does not know.
+    pub extra: Extra,
+}
+
+impl Process {
+    /// The main port and the additional ones.
+    pub fn ports(&self) -> impl Iterator<Item = &ExposedPort> {
+        self.exposed_port
+            .iter()
+            .chain(&self.additional_exposed_ports)
+    }
+
+    /// The names of the fields in which `self` differs from `earlier`: known ones in snake_case,
+    /// unknown ones as the API spells them.
+    pub fn changed_since(&self, earlier: &Self) -> Vec<String> {
+        let known = [
+            ("app_id", self.app_id != earlier.app_id),
+            ("deployment_id", self.deployment_id != earlier.deployment_id),
+            ("region", self.region != earlier.region),
+            ("status", self.status != earlier.status),
+            (
+                "rooms_allocated",
+                self.rooms_allocated != earlier.rooms_allocated,
+            ),
+            (
+                "rooms_per_process",
+                self.rooms_per_process != earlier.rooms_per_process,
+            ),
+            ("created_at", self.created_at != earlier.created_at),
+            ("started_at", self.started_at != earlier.started_at),
+            ("stopping_at", self.stopping_at != earlier.stopping_at),
+            ("terminated_at", self.terminated_at != earlier.terminated_at),
+            ("exposed_port", self.exposed_port != earlier.exposed_port),
+            (
+                "additional_exposed_ports",
+                self.additional_exposed_ports != earlier.additional_exposed_ports,
+            ),
+        ];
+        known
+            .into_iter()
+            .filter_map(|(name, differs)| differs.then_some(name))
+            .chain(self.extra.changed_names(&earlier.extra))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// A deployment: a number that counts up today, an opaque text in the API's next version.
+///
+/// Numbers come before texts, numbers in order of size. The number 42 and the text `"42"` are two
+/// deployments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Deployment {
+    /// `deploymentId` as version 2 of the API sends it.
+    Number(i64),
+    /// `deploymentId` as version 3 of the API sends it, such as `dep-…`.
+    Name(String),
+}
+
+impl fmt::Display for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Deployment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => serializer.serialize_i64(*number),
+            Self::Name(name) => serializer.serialize_str(name),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Deployment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl serde::de::Visitor<'_> for Either {
+            type Value = Deployment;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number or a text")
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Deployment, E> {
+                Ok(Deployment::Number(number))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Deployment, E> {
+                i64::try_from(number)
+                    .map(Deployment::Number)
+                    .map_err(|_| E::custom(format_args!("{number} is beyond 64 bits with a sign")))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Deployment, E> {
+                Ok(Deployment::Name(name.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}

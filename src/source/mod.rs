@@ -1,0 +1,3 @@
+//! Where snapshots come from. Knows nothing of the store.
+
+pub mod wire;
