@@ -1,15 +1,19 @@
 //! What a process, a port, a lifecycle and a snapshot are. Pure: no I/O, no SQL, no clock.
 
 mod extra;
+mod gap;
 mod lifecycle;
 mod port;
 mod process;
+mod set_aside;
 mod snapshot;
 mod time;
 
 pub use extra::{Extra, ExtraError};
+pub use gap::Gap;
 pub use lifecycle::{Excluded, Lifecycle, Outcome, Phase, PhaseLength};
 pub use port::{Endpoint, EndpointError, ExposedPort, transport_of};
 pub use process::{Deployment, KNOWN_REGIONS, KNOWN_STATUSES, Process};
-pub use snapshot::Snapshot;
+pub use set_aside::SetAside;
+pub use snapshot::{Extent, Snapshot};
 pub use time::{TimeError, UtcMillis};

@@ -1,0 +1,138 @@
+//! What can go wrong with the file. Fragments that name the object; the cause is in `source()`.
+
+use std::path::PathBuf;
+
+/// Why the history database could not be opened, written or asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no file at the path, and reading never makes one.
+    #[error("no history database at {path:?}")]
+    NotFound {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file's folder is missing or cannot be made.
+    #[error("could not create the folder of history database {path:?}")]
+    NoFolder {
+        /// The database that was to be made.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file cannot be read at all.
+    #[error("could not read {path:?}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not a SQLite database. It is left as it was.
+    #[error("{path:?} is not a SQLite database")]
+    NotSqlite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a SQLite database that another application made. It is left as it was.
+    #[error("{path:?} is a SQLite database of another application")]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later prochist made or upgraded the file. It is left as it was.
+    #[error("history database {path:?} has schema {found}, and this prochist knows up to {known}")]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i64,
+        /// The latest schema version that this program knows.
+        known: i64,
+    },
+    /// The file has an older schema; opening it to write upgrades it.
+    #[error("history database {path:?} has schema {found}, and this prochist reads {known}")]
+    OlderSchema {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i64,
+        /// The schema version that this program reads.
+        known: i64,
+    },
+    /// The file, or the folder it is in, cannot be written.
+    #[error("history database {path:?} is read-only")]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// SQLite could not open the file, though it looked right.
+    #[error("could not open history database {path:?}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A migration failed; the file is as it was before it.
+    #[error("could not upgrade history database {path:?}")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// What refinery said.
+        source: Box<refinery::Error>,
+    },
+    /// SQLite refused a statement: a full disk, a damaged file, a lock held too long.
+    #[error("history database: could not {doing}")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A stored value is not what this program stores: the file is damaged or was edited.
+    #[error("history database holds {what}, which no recording writes")]
+    Damaged {
+        /// What was found.
+        what: String,
+    },
+    /// A window ends before, or when, it begins.
+    #[error("the window ends at {until}, which is not after its start at {since}")]
+    EmptyWindow {
+        /// Where it begins.
+        since: crate::model::UtcMillis,
+        /// Where it ends.
+        until: crate::model::UtcMillis,
+    },
+    /// No process of that id was ever recorded.
+    #[error("no process {process_id:?} was ever recorded")]
+    UnknownProcess {
+        /// The id asked for.
+        process_id: String,
+    },
+    /// No process was ever recorded to hold that endpoint.
+    #[error("no process was ever recorded to hold {host}:{port}")]
+    UnknownEndpoint {
+        /// The host asked for.
+        host: String,
+        /// The port asked for.
+        port: i64,
+    },
+    /// An SQL text is not one statement that only reads.
+    #[error("{reason}")]
+    RefusedSql {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Says what was being done when SQLite refused.
+pub(crate) trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for Result<T, rusqlite::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Sqlite { doing, source })
+    }
+}

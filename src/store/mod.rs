@@ -1,0 +1,25 @@
+//! The file: opened, upgraded, written. The only writer.
+//!
+//! Locking: SQLite's own, in WAL mode, so that readers never wait for a writer nor a writer for
+//! readers. Two writers take turns snapshot by snapshot.
+//! Compatibility: landed migrations are frozen; a file of a later schema is refused untouched.
+//! Limits: one open [`Run`] a [`Store`]; memory is bounded by the processes in the latest snapshot.
+
+mod absence;
+mod file;
+mod holds;
+mod observe;
+mod recorder;
+mod rows;
+mod run;
+mod snapshot_writer;
+mod tracked;
+mod versions;
+mod weave;
+mod words;
+
+pub(crate) use file::open_to_read;
+pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
+pub(crate) use rows::{STATE_COLUMNS, STATE_WIDTH, deployment, process_from_row, to_time};
+pub use run::{Ending, Run, RunKind, RunResult};
+pub use snapshot_writer::{Recorded, SnapshotWriter};

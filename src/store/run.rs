@@ -1,0 +1,276 @@
+//! One sync, import or caller of the library, with its row in the ledger.
+
+use rusqlite::named_params;
+
+use super::recorder::Recorder;
+use super::snapshot_writer::{Recorded, SnapshotWriter};
+use super::{Store, words::Words};
+use crate::Error;
+use crate::error::Doing;
+use crate::model::{Extent, Gap, SetAside, Snapshot, UtcMillis};
+
+/// What a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunKind {
+    /// A look at a live API; it continues the stream of the same source.
+    Sync,
+    /// Archives; each run is a stream of its own.
+    Import,
+    /// A program that records for itself; it continues the stream of the same source.
+    Library,
+}
+
+impl RunKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Import => "import",
+            Self::Library => "library",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunResult {
+    /// Everything asked for was recorded.
+    Complete,
+    /// What was seen is recorded; some of what was asked for could not be had.
+    Partial,
+    /// Nothing could be had.
+    Failed,
+}
+
+impl RunResult {
+    /// The name that the ledger uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What the ledger keeps of a run's end.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// When it ended.
+    pub finished_at: UtcMillis,
+    /// How.
+    pub result: RunResult,
+    /// Why it failed, in one line.
+    pub error: Option<String>,
+    /// Requests made.
+    pub requests: u64,
+    /// Requests made again.
+    pub retries: u64,
+    /// Bytes received or read.
+    pub bytes: u64,
+    /// Processes that were to be asked for and were left for the next run.
+    pub deferred: u64,
+}
+
+impl Ending {
+    /// An end with nothing asked over a network.
+    pub fn new(finished_at: UtcMillis, result: RunResult) -> Self {
+        Self {
+            finished_at,
+            result,
+            error: None,
+            requests: 0,
+            retries: 0,
+            bytes: 0,
+            deferred: 0,
+        }
+    }
+}
+
+/// A run in progress. One that is dropped without [`Run::finish`] stays in the ledger as
+/// unfinished, with what it had recorded.
+#[derive(Debug)]
+pub struct Run<'s> {
+    store: &'s mut Store,
+    kind: RunKind,
+    recorder: Recorder,
+    totals: Recorded,
+}
+
+impl Store {
+    /// Begins a run and enters it in the ledger. `source` names where its snapshots come from;
+    /// later runs of the same source continue its stream.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn begin(
+        &mut self,
+        kind: RunKind,
+        source: &str,
+        started_at: UtcMillis,
+    ) -> Result<Run<'_>, Error> {
+        let run_id = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO run (kind, source, started_ms) VALUES (:kind, :source, :started)",
+            )
+            .and_then(|mut statement| {
+                statement.insert(named_params! {
+                    ":kind": kind.as_str(),
+                    ":source": source,
+                    ":started": started_at.millis(),
+                })
+            })
+            .doing("begin a run")?;
+        Ok(Run {
+            kind,
+            recorder: Recorder::new(run_id, source, kind != RunKind::Import, Words::default()),
+            totals: Recorded::default(),
+            store: self,
+        })
+    }
+}
+
+impl Run<'_> {
+    /// The run's number in the ledger.
+    pub fn id(&self) -> i64 {
+        self.recorder.run_id
+    }
+
+    /// What the run has recorded so far.
+    pub fn totals(&self) -> Recorded {
+        self.totals
+    }
+
+    /// Records one snapshot, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`]; nothing of the snapshot is then in the file.
+    pub fn record(&mut self, snapshot: &Snapshot) -> Result<Recorded, Error> {
+        let mut writer = self.snapshot(snapshot.observed_at)?;
+        for process in &snapshot.processes {
+            writer.observe(process)?;
+        }
+        for process_id in &snapshot.unknown {
+            writer.observe_unknown(process_id)?;
+        }
+        writer.commit(&snapshot.extent)
+    }
+
+    /// Begins to record a snapshot piece by piece, for one that is not to be held in memory.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn snapshot(&mut self, observed_at: UtcMillis) -> Result<SnapshotWriter<'_>, Error> {
+        SnapshotWriter::begin(
+            &self.store.connection,
+            &mut self.recorder,
+            &mut self.totals,
+            observed_at,
+        )
+    }
+
+    /// Keeps what could not be understood.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn set_aside(&mut self, aside: &SetAside) -> Result<(), Error> {
+        let db = self
+            .store
+            .connection
+            .unchecked_transaction()
+            .doing("set aside")?;
+        db.prepare_cached(
+            "INSERT INTO aside (run_id, source, line, reason, raw)
+             VALUES (:run, :source, :line, :reason, :raw)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(named_params! {
+                ":run": self.recorder.run_id,
+                ":source": aside.source,
+                ":line": aside.line.map(|line| line.cast_signed()),
+                ":reason": aside.reason,
+                ":raw": aside.raw,
+            })
+        })
+        .doing("set a record aside")?;
+        db.prepare_cached("UPDATE run SET set_aside = set_aside + 1 WHERE run_id = :run")
+            .and_then(|mut statement| {
+                statement.execute(named_params! { ":run": self.recorder.run_id })
+            })
+            .doing("set a record aside")?;
+        db.commit().doing("set a record aside")
+    }
+
+    /// Records that processes may be missing.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn gap(&mut self, gap: &Gap) -> Result<(), Error> {
+        let db = self
+            .store
+            .connection
+            .unchecked_transaction()
+            .doing("record a gap")?;
+        let words = &mut self.recorder.words;
+        let app = words.word(&db, &gap.app_id)?;
+        let optional = |words: &mut Words, text: &Option<String>| match text {
+            Some(text) => words.word(&db, text).map(Some),
+            None => Ok(None),
+        };
+        let region = optional(words, &gap.region)?;
+        let status = optional(words, &gap.status)?;
+        db.prepare_cached(
+            "INSERT INTO gap (run_id, app, region, status, since_ms, until_ms, hidden_at_least)
+             VALUES (:run, :app, :region, :status, :since, :until, :hidden)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(named_params! {
+                ":run": self.recorder.run_id,
+                ":app": app,
+                ":region": region,
+                ":status": status,
+                ":since": gap.since.millis(),
+                ":until": gap.until.millis(),
+                ":hidden": gap.hidden_at_least.map(u64::cast_signed),
+            })
+        })
+        .doing("record a gap")?;
+        db.commit().doing("record a gap")
+    }
+
+    /// Ends the run.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn finish(mut self, ending: &Ending) -> Result<Recorded, Error> {
+        let db = self
+            .store
+            .connection
+            .unchecked_transaction()
+            .doing("finish a run")?;
+        if self.kind == RunKind::Import {
+            // Nothing will continue this stream, so its sightings are closed.
+            self.recorder.close_stream(&db)?;
+        }
+        db.prepare_cached(
+            "UPDATE run SET finished_ms = :finished, result = :result, error = :error,
+                 requests = :requests, retries = :retries, bytes = :bytes, deferred = :deferred
+             WHERE run_id = :run",
+        )
+        .and_then(|mut statement| {
+            statement.execute(named_params! {
+                ":finished": ending.finished_at.millis(),
+                ":result": ending.result.as_str(),
+                ":error": ending.error,
+                ":requests": ending.requests.cast_signed(),
+                ":retries": ending.retries.cast_signed(),
+                ":bytes": ending.bytes.cast_signed(),
+                ":deferred": ending.deferred.cast_signed(),
+                ":run": self.recorder.run_id,
+            })
+        })
+        .doing("finish a run")?;
+        db.commit().doing("finish a run")?;
+        Ok(self.totals)
+    }
+}

@@ -1,0 +1,134 @@
+//! One snapshot on its way into the file: one transaction, all or nothing.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, named_params};
+
+use super::recorder::Recorder;
+use crate::Error;
+use crate::error::Doing;
+use crate::model::{Extent, Process, UtcMillis};
+
+/// What recording came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Snapshots committed.
+    pub snapshots: u64,
+    /// Observations: one a process and snapshot.
+    pub processes_seen: u64,
+    /// Processes seen for the first time.
+    pub processes_new: u64,
+    /// Observations that made a further version of a known process.
+    pub processes_changed: u64,
+    /// Open processes found to be gone.
+    pub processes_lost: u64,
+}
+
+/// A snapshot being recorded. Dropped without [`SnapshotWriter::commit`], it leaves nothing.
+#[derive(Debug)]
+pub struct SnapshotWriter<'r> {
+    db: Transaction<'r>,
+    recorder: &'r mut Recorder,
+    totals: &'r mut Recorded,
+    recorded: Recorded,
+    at_ms: i64,
+    apps: BTreeSet<i64>,
+}
+
+impl<'r> SnapshotWriter<'r> {
+    pub(super) fn begin(
+        connection: &'r Connection,
+        recorder: &'r mut Recorder,
+        totals: &'r mut Recorded,
+        observed_at: UtcMillis,
+    ) -> Result<Self, Error> {
+        // Immediate, so that waiting for another writer happens here and not halfway.
+        let db = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
+            .doing("begin a snapshot")?;
+        recorder.begin_snapshot(&db, observed_at.millis())?;
+        Ok(Self {
+            db,
+            recorder,
+            totals,
+            recorded: Recorded {
+                snapshots: 1,
+                ..Recorded::default()
+            },
+            at_ms: observed_at.millis(),
+            apps: BTreeSet::new(),
+        })
+    }
+
+    /// Records what the source said of one process.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn observe(&mut self, process: &Process) -> Result<(), Error> {
+        self.recorded.processes_seen += 1;
+        self.recorder
+            .observe(&self.db, process, &mut self.recorded)?;
+        let app = self.recorder.words.word(&self.db, &process.app_id)?;
+        self.apps.insert(app);
+        Ok(())
+    }
+
+    /// Records that the source, asked for a process, did not know it. An id that was never
+    /// recorded says nothing.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn observe_unknown(&mut self, process_id: &str) -> Result<(), Error> {
+        self.recorder
+            .observe_unknown(&self.db, process_id, &mut self.recorded)
+    }
+
+    /// Ends the snapshot; `extent` says what the absence of a process from it means.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`]; nothing of the snapshot is then in the file.
+    pub fn commit(mut self, extent: &Extent) -> Result<Recorded, Error> {
+        self.recorder.end_snapshot(&self.db)?;
+        self.recorder
+            .lose_absent(&self.db, extent, &self.apps, &mut self.recorded)?;
+        self.count()?;
+        self.db.commit().doing("commit a snapshot")?;
+        self.recorder.committed(self.at_ms);
+        self.totals.add(self.recorded);
+        Ok(self.recorded)
+    }
+
+    /// The ledger goes along in the same transaction, so that a killed run shows what it recorded.
+    fn count(&mut self) -> Result<(), Error> {
+        let recorded = &self.recorded;
+        self.db
+            .prepare_cached(
+                "UPDATE run SET snapshots = snapshots + 1,
+                     processes_seen = processes_seen + :seen,
+                     processes_new = processes_new + :new,
+                     processes_changed = processes_changed + :changed,
+                     processes_lost = processes_lost + :lost
+                 WHERE run_id = :run",
+            )
+            .and_then(|mut statement| {
+                statement.execute(named_params! {
+                    ":seen": recorded.processes_seen.cast_signed(),
+                    ":new": recorded.processes_new.cast_signed(),
+                    ":changed": recorded.processes_changed.cast_signed(),
+                    ":lost": recorded.processes_lost.cast_signed(),
+                    ":run": self.recorder.run_id,
+                })
+            })
+            .doing("count what was recorded")?;
+        Ok(())
+    }
+}
+
+impl Recorded {
+    fn add(&mut self, other: Self) {
+        self.snapshots += other.snapshots;
+        self.processes_seen += other.processes_seen;
+        self.processes_new += other.processes_new;
+        self.processes_changed += other.processes_changed;
+        self.processes_lost += other.processes_lost;
+    }
+}

@@ -1,0 +1,146 @@
+//! Where an observation that comes late belongs among the versions already known.
+//!
+//! Pure: no SQL, no clock. A process's observations are ordered by time and, within one moment, by
+//! state, so that the versions are a function of the set of observations, in whatever order they
+//! arrived.
+
+use crate::model::Process;
+
+/// A maximal run of equal observations; times are milliseconds of UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct VersionRun {
+    pub first_ms: i64,
+    pub last_ms: i64,
+    pub state: Process,
+}
+
+/// What a late observation does to the versions.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Woven {
+    /// It was known already.
+    Known,
+    /// It lies inside a version that says the same: one more moment, the same versions.
+    Within,
+    /// The versions are now these.
+    Versions(Vec<VersionRun>),
+}
+
+/// Puts the observation `state` at `at_ms` among `runs`, which are in order. `seen_ms` are the
+/// moments of all known observations, in order and without repetition; it is asked for only if
+/// needed.
+pub(super) fn weave<E>(
+    runs: Vec<VersionRun>,
+    at_ms: i64,
+    state: &Process,
+    was_seen_at: impl FnOnce() -> Result<bool, E>,
+    seen_ms: impl FnOnce() -> Result<Vec<i64>, E>,
+) -> Result<Woven, E> {
+    if let Some(run) = runs
+        .iter()
+        .find(|run| run.first_ms <= at_ms && at_ms <= run.last_ms && run.state == *state)
+    {
+        // A version's first and last moment were observed, by its definition.
+        let known = run.first_ms == at_ms || run.last_ms == at_ms || was_seen_at()?;
+        return Ok(if known { Woven::Known } else { Woven::Within });
+    }
+    let mut seen = Vec::new();
+    for at in seen_ms()? {
+        for (index, run) in runs.iter().enumerate() {
+            if run.first_ms <= at && at <= run.last_ms {
+                seen.push((at, index));
+            }
+        }
+    }
+    let mut states: Vec<Process> = runs.into_iter().map(|run| run.state).collect();
+    states.push(state.clone());
+    seen.push((at_ms, states.len() - 1));
+    seen.sort_by(|a, b| {
+        a.0.cmp(&b.0)
+            .then_with(|| states[a.1].cmp(&states[b.1]))
+            .then_with(|| a.1.cmp(&b.1))
+    });
+    let mut woven: Vec<VersionRun> = Vec::new();
+    for (at, index) in seen {
+        match woven.last_mut() {
+            Some(last) if last.state == states[index] => last.last_ms = at,
+            _ => woven.push(VersionRun {
+                first_ms: at,
+                last_ms: at,
+                state: states[index].clone(),
+            }),
+        }
+    }
+    Ok(Woven::Versions(woven))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Deployment, Extra, UtcMillis};
+
+    fn state(rooms: i64) -> Process {
+        Process {
+            process_id: "p".into(),
+            app_id: "a".into(),
+            deployment_id: Deployment::Number(1),
+            region: "Tokyo".into(),
+            status: "running".into(),
+            rooms_allocated: rooms,
+            rooms_per_process: 3,
+            created_at: UtcMillis::from_millis(0).expect("in range"),
+            started_at: None,
+            stopping_at: None,
+            terminated_at: None,
+            exposed_port: None,
+            additional_exposed_ports: Vec::new(),
+            extra: Extra::default(),
+        }
+    }
+
+    /// The definition itself: sort the set, cut it into runs.
+    fn versions_by_definition(observations: &BTreeSet<(i64, i64)>) -> Vec<(i64, i64, i64)> {
+        let mut runs: Vec<(i64, i64, i64)> = Vec::new();
+        for &(at, rooms) in observations {
+            match runs.last_mut() {
+                Some(run) if run.2 == rooms => run.1 = at,
+                _ => runs.push((at, at, rooms)),
+            }
+        }
+        runs
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_arrival_gives_the_versions_of_the_definition(
+            observations in prop::collection::vec((0..12_i64, 0..3_i64), 1..40)
+        ) {
+            let mut runs = Vec::new();
+            let mut known = BTreeSet::new();
+            for &(at, rooms) in &observations {
+                let seen: BTreeSet<i64> = known.iter().map(|&(at, _)| at).collect();
+                let woven = weave(
+                    runs.clone(),
+                    at,
+                    &state(rooms),
+                    || Ok::<_, Infallible>(seen.contains(&at)),
+                    || Ok(seen.iter().copied().collect()),
+                ).expect("infallible");
+                let is_new = known.insert((at, rooms));
+                prop_assert_eq!(woven == Woven::Known, !is_new);
+                if let Woven::Versions(versions) = woven {
+                    runs = versions;
+                }
+                let got: Vec<_> = runs
+                    .iter()
+                    .map(|run| (run.first_ms, run.last_ms, run.state.rooms_allocated))
+                    .collect();
+                prop_assert_eq!(got, versions_by_definition(&known));
+            }
+        }
+    }
+}

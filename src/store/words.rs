@@ -1,0 +1,179 @@
+//! Texts, endpoints and ports that repeat, each stored once and known by its number.
+//!
+//! The numbers already looked up are remembered, up to a bound, because a fleet repeats itself.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use crate::Error;
+use crate::error::Doing;
+use crate::model::{Deployment, ExposedPort, Process, transport_of};
+
+/// How many texts, and how many ports, are remembered before all are forgotten at once.
+const REMEMBERED: usize = 50_000;
+
+/// The word that stands for "no text".
+pub(super) const NO_WORD: i64 = 0;
+
+/// Numbers of texts and ports.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    words: HashMap<String, i64>,
+    ports: HashMap<ExposedPort, PortIds>,
+}
+
+/// A port's own number, and that of the endpoint it occupies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PortIds {
+    pub exposed_port: i64,
+    pub endpoint: i64,
+}
+
+/// A state as its row holds it.
+#[derive(Debug)]
+pub(super) struct StateIds {
+    pub app: i64,
+    pub region: i64,
+    pub status: i64,
+    pub extra: i64,
+    pub exposed_port: Option<i64>,
+    pub additional_ports: Option<String>,
+    pub endpoints: Vec<i64>,
+}
+
+impl Words {
+    /// Forgets everything, because a transaction that stored some of it was rolled back.
+    pub fn forget(&mut self) {
+        self.words.clear();
+        self.ports.clear();
+    }
+
+    /// The numbers of all that repeats in a state.
+    pub fn state(&mut self, db: &Connection, process: &Process) -> Result<StateIds, Error> {
+        let exposed = match &process.exposed_port {
+            Some(port) => Some(self.port(db, port)?),
+            None => None,
+        };
+        let mut additional = Vec::with_capacity(process.additional_exposed_ports.len());
+        for port in &process.additional_exposed_ports {
+            additional.push(self.port(db, port)?);
+        }
+        let additional_ports = (!additional.is_empty()).then(|| {
+            let ids: Vec<String> = additional
+                .iter()
+                .map(|ids| ids.exposed_port.to_string())
+                .collect();
+            format!("[{}]", ids.join(","))
+        });
+        let mut endpoints: Vec<i64> = exposed
+            .iter()
+            .chain(&additional)
+            .map(|ids| ids.endpoint)
+            .collect();
+        endpoints.sort_unstable();
+        endpoints.dedup();
+        Ok(StateIds {
+            app: self.word(db, &process.app_id)?,
+            region: self.word(db, &process.region)?,
+            status: self.word(db, &process.status)?,
+            extra: self.extra(db, &process.extra)?,
+            exposed_port: exposed.map(|ids| ids.exposed_port),
+            additional_ports,
+            endpoints,
+        })
+    }
+
+    /// The number of a text; it is stored if it is new.
+    pub fn word(&mut self, db: &Connection, text: &str) -> Result<i64, Error> {
+        if let Some(&id) = self.words.get(text) {
+            return Ok(id);
+        }
+        let id = find_or_insert(
+            db,
+            "SELECT word_id FROM word WHERE text = :text",
+            "INSERT INTO word (text) VALUES (:text)",
+            named_params! { ":text": text },
+        )?;
+        if self.words.len() >= REMEMBERED {
+            self.words.clear();
+        }
+        self.words.insert(text.to_owned(), id);
+        Ok(id)
+    }
+
+    fn extra(&mut self, db: &Connection, extra: &crate::model::Extra) -> Result<i64, Error> {
+        if extra.is_empty() {
+            return Ok(NO_WORD);
+        }
+        self.word(db, &extra.to_string())
+    }
+
+    fn port(&mut self, db: &Connection, port: &ExposedPort) -> Result<PortIds, Error> {
+        if let Some(&ids) = self.ports.get(port) {
+            return Ok(ids);
+        }
+        let endpoint = find_or_insert(
+            db,
+            "SELECT endpoint_id FROM endpoint
+             WHERE host = :host AND port = :port AND transport = :transport",
+            "INSERT INTO endpoint (host, port, transport) VALUES (:host, :port, :transport)",
+            named_params! {
+                ":host": self.word(db, &port.host)?,
+                ":port": port.port,
+                ":transport": self.word(db, transport_of(&port.transport_type))?,
+            },
+        )?;
+        let exposed_port = find_or_insert(
+            db,
+            "SELECT exposed_port_id FROM exposed_port
+             WHERE endpoint_id = :endpoint AND transport_type = :type AND name = :name
+               AND extra = :extra",
+            "INSERT INTO exposed_port (endpoint_id, transport_type, name, extra)
+             VALUES (:endpoint, :type, :name, :extra)",
+            named_params! {
+                ":endpoint": endpoint,
+                ":type": self.word(db, &port.transport_type)?,
+                ":name": self.word(db, &port.name)?,
+                ":extra": self.extra(db, &port.extra)?,
+            },
+        )?;
+        let ids = PortIds {
+            exposed_port,
+            endpoint,
+        };
+        if self.ports.len() >= REMEMBERED {
+            self.ports.clear();
+        }
+        self.ports.insert(port.clone(), ids);
+        Ok(ids)
+    }
+}
+
+/// A deployment as a column of any type holds it: a number stays a number.
+impl rusqlite::ToSql for Deployment {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        match self {
+            Self::Number(number) => number.to_sql(),
+            Self::Name(name) => name.to_sql(),
+        }
+    }
+}
+
+fn find_or_insert(
+    db: &Connection,
+    find: &str,
+    insert: &str,
+    values: &[(&str, &dyn rusqlite::ToSql)],
+) -> Result<i64, Error> {
+    let found = db
+        .prepare_cached(find)
+        .and_then(|mut statement| statement.query_row(values, |row| row.get(0)).optional())
+        .doing("look up a text")?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    db.prepare_cached(insert)
+        .and_then(|mut statement| statement.insert(values))
+        .doing("store a text")
+}
