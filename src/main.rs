@@ -1,1 +1,2 @@
+//! The prochist command.
 fn main() {}

@@ -135,6 +135,12 @@ impl Excluded {
     }
 }
 
+impl fmt::Display for Excluded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The length of a phase, as far as it can be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PhaseLength {
@@ -165,7 +171,74 @@ pub struct Lifecycle {
     pub last_seen_at: UtcMillis,
 }
 
+/// Where a process stood at a moment, by its lifecycle times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not created yet, or over.
+    Absent,
+    /// Alive.
+    Alive {
+        /// What it was doing.
+        state: LifeState,
+        /// Since when.
+        since: UtcMillis,
+    },
+    /// It cannot be told, and this is why.
+    Unknown(Excluded),
+}
+
+/// What a living process is doing, by its lifecycle times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LifeState {
+    /// Created and not started.
+    Starting,
+    /// Started and not told to stop.
+    Running,
+    /// Told to stop and not terminated.
+    Stopping,
+}
+
 impl Lifecycle {
+    /// Where the process stood at `time`. An open one is taken to stand, after its last sighting,
+    /// as it was last seen.
+    pub fn standing_at(&self, time: UtcMillis) -> Standing {
+        let known = [
+            Some(self.created_at),
+            self.started_at,
+            self.stopping_at,
+            self.terminated_at,
+        ];
+        if !known.iter().flatten().is_sorted() {
+            return Standing::Unknown(Excluded::TimesOutOfOrder);
+        }
+        let end = if self.outcome.has_ended() {
+            self.terminated_at.or(self.stopping_at)
+        } else {
+            self.terminated_at
+        };
+        if time < self.created_at || end.is_some_and(|end| end <= time) {
+            return Standing::Absent;
+        }
+        if self.outcome.has_ended() && end.is_none() {
+            return Standing::Unknown(Excluded::NoEndTime);
+        }
+        if self.outcome == Outcome::Lost && time > self.last_seen_at {
+            return Standing::Unknown(Excluded::Lost);
+        }
+        [
+            (self.stopping_at, LifeState::Stopping),
+            (self.started_at, LifeState::Running),
+            (Some(self.created_at), LifeState::Starting),
+        ]
+        .into_iter()
+        .find_map(|(since, state)| {
+            let since = since.filter(|since| *since <= time)?;
+            Some(Standing::Alive { state, since })
+        })
+        .unwrap_or(Standing::Absent)
+    }
+
     /// How long the phase lasted.
     pub fn phase(&self, phase: Phase) -> PhaseLength {
         let ended = self.outcome.has_ended();
@@ -221,6 +294,35 @@ mod tests {
             terminated_at,
             outcome,
             last_seen_at: at(1000),
+        }
+    }
+
+    #[test]
+    fn standings_by_hand() {
+        use LifeState::{Running, Starting, Stopping};
+        let alive = |state, since| Standing::Alive {
+            state,
+            since: at(since),
+        };
+        let whole = life([Some(130), Some(500), Some(510)], Outcome::Stopped);
+        let lost = life([Some(130), None, None], Outcome::Lost);
+        let open = life([Some(130), None, None], Outcome::Open);
+        let no_end = life([Some(130), None, None], Outcome::Failed);
+        let skewed = life([Some(90), None, Some(510)], Outcome::Failed);
+        for (life, time, expected) in [
+            (whole, 99, Standing::Absent),
+            (whole, 100, alive(Starting, 100)),
+            (whole, 129, alive(Starting, 100)),
+            (whole, 130, alive(Running, 130)),
+            (whole, 500, alive(Stopping, 500)),
+            (whole, 510, Standing::Absent),
+            (lost, 1000, alive(Running, 130)),
+            (lost, 1001, Standing::Unknown(Excluded::Lost)),
+            (open, 9999, alive(Running, 130)),
+            (no_end, 200, Standing::Unknown(Excluded::NoEndTime)),
+            (skewed, 200, Standing::Unknown(Excluded::TimesOutOfOrder)),
+        ] {
+            assert_eq!(life.standing_at(at(time)), expected, "{life:?} at {time}");
         }
     }
 

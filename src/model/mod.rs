@@ -11,7 +11,7 @@ mod time;
 
 pub use extra::{Extra, ExtraError};
 pub use gap::Gap;
-pub use lifecycle::{Excluded, Lifecycle, Outcome, Phase, PhaseLength};
+pub use lifecycle::{Excluded, LifeState, Lifecycle, Outcome, Phase, PhaseLength, Standing};
 pub use port::{Endpoint, EndpointError, ExposedPort, transport_of};
 pub use process::{Deployment, KNOWN_REGIONS, KNOWN_STATUSES, Process};
 pub use set_aside::SetAside;

@@ -20,6 +20,8 @@ mod words;
 
 pub(crate) use file::open_to_read;
 pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
-pub(crate) use rows::{STATE_COLUMNS, STATE_WIDTH, deployment, process_from_row, to_time};
+pub(crate) use rows::{
+    STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,
+};
 pub use run::{Ending, Run, RunKind, RunResult};
 pub use snapshot_writer::{Recorded, SnapshotWriter};

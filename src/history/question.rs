@@ -1,0 +1,301 @@
+//! What a question is about: a window of time, a filter, and how its answer is grouped.
+
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveTime};
+use rusqlite::ToSql;
+use serde::Serialize;
+
+use crate::Error;
+use crate::model::{Deployment, TimeError, UtcMillis};
+
+/// A stretch of time: from `since`, itself included, to `until`, itself not. A side that is not
+/// given has no end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// The first moment inside.
+    pub since: Option<UtcMillis>,
+    /// The first moment after.
+    pub until: Option<UtcMillis>,
+}
+
+impl Window {
+    /// A window between two moments, either of which may be missing.
+    ///
+    /// # Errors
+    /// [`Error::EmptyWindow`] if it ends before, or when, it begins.
+    pub fn new(since: Option<UtcMillis>, until: Option<UtcMillis>) -> Result<Self, Error> {
+        match (since, until) {
+            (Some(since), Some(until)) if until <= since => {
+                Err(Error::EmptyWindow { since, until })
+            }
+            _ => Ok(Self { since, until }),
+        }
+    }
+
+    /// Whether a moment lies inside.
+    pub fn contains(&self, time: UtcMillis) -> bool {
+        self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
+    }
+
+    pub(super) fn since_ms(&self) -> i64 {
+        self.since.unwrap_or(UtcMillis::MIN).millis()
+    }
+
+    /// The first moment after, or one later than any stored.
+    pub(super) fn until_ms(&self) -> i64 {
+        self.until
+            .map_or(UtcMillis::MAX.millis() + 1, UtcMillis::millis)
+    }
+}
+
+/// Reads a moment as people write it: RFC 3339, a date (its first moment in UTC), `now`, or an age
+/// such as `7d`, `90m` or `1h 30m` (so long before `now`).
+///
+/// ```
+/// use prochist::{history::parse_when, model::UtcMillis};
+///
+/// let now: UtcMillis = "2024-05-10T12:00:00Z".parse()?;
+/// assert_eq!(parse_when("7d", now)?.to_string(), "2024-05-03T12:00:00.000Z");
+/// assert_eq!(parse_when("2024-05-03", now)?.to_string(), "2024-05-03T00:00:00.000Z");
+/// # Ok::<(), prochist::model::TimeError>(())
+/// ```
+///
+/// # Errors
+/// [`TimeError`] if the text is none of these.
+pub fn parse_when(text: &str, now: UtcMillis) -> Result<UtcMillis, TimeError> {
+    let text = text.trim();
+    if text == "now" {
+        return Ok(now);
+    }
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return UtcMillis::from_millis(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
+    }
+    if let Ok(age) = humantime::parse_duration(text) {
+        return Ok(now.plus_millis(-millis(age)));
+    }
+    text.parse()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// By what an answer is grouped. Days and hours are those of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// By app.
+    App,
+    /// By region.
+    Region,
+    /// By deployment.
+    Deployment,
+    /// By day of UTC.
+    Day,
+    /// By hour of UTC.
+    Hour,
+}
+
+impl Group {
+    /// The field of the answer's rows that carries it.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::App => "app_id",
+            Self::Region => "region",
+            Self::Deployment => "deployment_id",
+            Self::Day => "day",
+            Self::Hour => "hour",
+        }
+    }
+}
+
+/// The group that a row is about; only what was grouped by is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct GroupKey {
+    /// The app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// The region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<Deployment>,
+    /// The day of UTC, such as `2024-05-01`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
+    /// The beginning of the hour of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hour: Option<UtcMillis>,
+}
+
+/// What a question is about. The default asks about everything, ungrouped.
+///
+/// ```
+/// use prochist::{Group, Question};
+///
+/// let question = Question::default().app("app-1").region("Tokyo").by([Group::Day]);
+/// # let _ = question;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// The stretch of time asked about.
+    pub window: Window,
+    /// Only these apps; all where empty.
+    pub apps: Vec<String>,
+    /// Only these regions; all where empty.
+    pub regions: Vec<String>,
+    /// Only these deployments, as text; all where empty.
+    pub deployments: Vec<String>,
+    /// How the answer is grouped; one group of all where empty.
+    pub by: Vec<Group>,
+}
+
+impl Question {
+    /// Only about this stretch of time.
+    #[must_use]
+    pub fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Only about this app, and others so named.
+    #[must_use]
+    pub fn app(mut self, app_id: impl Into<String>) -> Self {
+        self.apps.push(app_id.into());
+        self
+    }
+
+    /// Only about this region, and others so named.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.regions.push(region.into());
+        self
+    }
+
+    /// Only about this deployment, and others so named. `42` is the number and the text alike.
+    #[must_use]
+    pub fn deployment(mut self, deployment_id: impl ToString) -> Self {
+        self.deployments.push(deployment_id.to_string());
+        self
+    }
+
+    /// Grouped by these.
+    #[must_use]
+    pub fn by(mut self, groups: impl IntoIterator<Item = Group>) -> Self {
+        self.by.extend(groups);
+        self
+    }
+
+    /// The group of a process that belongs, for this question, to the moment `time`.
+    pub(super) fn key(
+        &self,
+        app_id: &str,
+        region: &str,
+        deployment_id: &Deployment,
+        time: UtcMillis,
+    ) -> GroupKey {
+        let mut key = GroupKey::default();
+        for group in &self.by {
+            match group {
+                Group::App => key.app_id = Some(app_id.to_owned()),
+                Group::Region => key.region = Some(region.to_owned()),
+                Group::Deployment => key.deployment_id = Some(deployment_id.clone()),
+                Group::Day => key.day = Some(time.to_string()[..10].to_owned()),
+                Group::Hour => key.hour = Some(start_of_hour(time)),
+            }
+        }
+        key
+    }
+
+    /// The filter as parameters of [`FILTER`].
+    pub(super) fn filter(&self) -> FilterParams {
+        let json = |values: &[String]| {
+            (!values.is_empty()).then(|| serde_json::Value::from(values.to_vec()).to_string())
+        };
+        FilterParams {
+            apps: json(&self.apps),
+            regions: json(&self.regions),
+            deployments: json(&self.deployments),
+        }
+    }
+}
+
+/// The condition that a filter is, over columns `app_id`, `region` and `deployment_id`.
+pub(super) const FILTER: &str =
+    "(:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
+     AND (:regions IS NULL OR region IN (SELECT value FROM json_each(:regions)))
+     AND (:deployments IS NULL
+          OR CAST(deployment_id AS TEXT) IN (SELECT value FROM json_each(:deployments)))";
+
+pub(super) struct FilterParams {
+    apps: Option<String>,
+    regions: Option<String>,
+    deployments: Option<String>,
+}
+
+impl FilterParams {
+    /// The filter's own parameters, with others.
+    pub fn and<'a>(
+        &'a self,
+        others: &[(&'static str, &'a dyn ToSql)],
+    ) -> Vec<(&'static str, &'a dyn ToSql)> {
+        let mut all: Vec<(&str, &dyn ToSql)> = vec![
+            (":apps", &self.apps),
+            (":regions", &self.regions),
+            (":deployments", &self.deployments),
+        ];
+        all.extend_from_slice(others);
+        all
+    }
+}
+
+fn start_of_hour(time: UtcMillis) -> UtcMillis {
+    time.plus_millis(-time.millis().rem_euclid(3_600_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> UtcMillis {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn moments_as_people_write_them() {
+        let now = at("2024-05-10T12:34:56.789Z");
+        for (text, expected) in [
+            ("now", Some("2024-05-10T12:34:56.789Z")),
+            ("7d", Some("2024-05-03T12:34:56.789Z")),
+            ("1h 30m", Some("2024-05-10T11:04:56.789Z")),
+            ("2024-02-29", Some("2024-02-29T00:00:00.000Z")),
+            ("2024-05-10T12:00:00+02:00", Some("2024-05-10T10:00:00.000Z")),
+            ("99999999999y", None),
+            ("2023-02-29", None),
+            ("yesterday", None),
+            ("7", None),
+            ("", None),
+        ] {
+            let expected = expected.map(at);
+            assert_eq!(parse_when(text, now).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_half_open_and_never_empty() {
+        let (a, b) = (at("2024-05-01T00:00:00Z"), at("2024-05-02T00:00:00Z"));
+        let window = Window::new(Some(a), Some(b)).expect("a window");
+        assert!(window.contains(a) && !window.contains(b));
+        assert!(Window::new(Some(b), Some(a)).is_err());
+        assert!(Window::new(Some(a), Some(a)).is_err());
+    }
+
+    #[test]
+    fn hours_begin_on_the_hour_before_1970_too() {
+        assert_eq!(
+            start_of_hour(at("1969-12-31T23:59:59.999Z")),
+            at("1969-12-31T23:00:00Z")
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! How does the recorder stand? One screen.
+
+use serde::Serialize;
+
+use super::{Answer, History, Question, Row, RunRow};
+use crate::Error;
+use crate::error::Doing;
+use crate::history::answer::Exclusions;
+use crate::store::SCHEMA_VERSION;
+
+/// The state of the file and of the recording. As JSON, the one row of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Where the file is.
+    pub database: String,
+    /// Its size in bytes, without its WAL.
+    pub size_bytes: u64,
+    /// The version of its schema.
+    pub schema_version: i64,
+    /// Processes recorded.
+    pub processes: u64,
+    /// Versions recorded.
+    pub versions: u64,
+    /// Snapshots recorded.
+    pub snapshots: u64,
+    /// Processes open now, as far as is known.
+    pub open: u64,
+    /// Processes lost.
+    pub lost: u64,
+    /// Records that could not be understood.
+    pub set_aside: u64,
+    /// Gaps recorded.
+    pub gaps: u64,
+    /// At least so many processes are hidden in gaps, where the source could tell.
+    pub hidden_at_least: u64,
+    /// The latest run.
+    pub last_run: Option<RunRow>,
+    /// Runs since the latest one that completed.
+    pub troubled_in_a_row: u64,
+    /// The longest interval between syncs, in milliseconds, at which ten rows would always have
+    /// reached back to a known process: the shortest stretch in which ten processes of one app were
+    /// created. None with fewer.
+    pub longest_safe_interval_ms: Option<i64>,
+}
+
+impl Row for Status {
+    const FIELDS: &'static [&'static str] = &[
+        "database",
+        "size_bytes",
+        "schema_version",
+        "processes",
+        "versions",
+        "snapshots",
+        "open",
+        "lost",
+        "set_aside",
+        "gaps",
+        "hidden_at_least",
+        "last_run",
+        "troubled_in_a_row",
+        "longest_safe_interval_ms",
+    ];
+}
+
+impl History {
+    /// The state of the file and of the recording.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] or [`Error::Damaged`].
+    pub fn status(&self) -> Result<Answer<Status>, Error> {
+        let count = |sql: &str| {
+            self.db
+                .query_row(sql, [], |row| row.get::<_, i64>(0))
+                .map(i64::cast_unsigned)
+                .doing("count what is recorded")
+        };
+        let status = Status {
+            database: self.path.display().to_string(),
+            size_bytes: count(
+                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            )?,
+            schema_version: SCHEMA_VERSION,
+            processes: count("SELECT count(*) FROM process")?,
+            versions: count("SELECT coalesce(sum(versions), 0) FROM process")?,
+            snapshots: count("SELECT count(*) FROM snapshot")?,
+            open: count("SELECT count(*) FROM process WHERE outcome = 'open'")?,
+            lost: count("SELECT count(*) FROM process WHERE outcome = 'lost'")?,
+            set_aside: count("SELECT count(*) FROM aside")?,
+            gaps: count("SELECT count(*) FROM gap")?,
+            hidden_at_least: count("SELECT coalesce(sum(hidden_at_least), 0) FROM gap")?,
+            last_run: self.runs("TRUE", &[], 1)?.pop(),
+            troubled_in_a_row: count(
+                "SELECT count(*) FROM run
+                 WHERE run_id > coalesce((SELECT max(run_id) FROM run WHERE result = 'complete'), 0)",
+            )?,
+            longest_safe_interval_ms: self
+                .db
+                .query_row(
+                    "SELECT min(created_ms - ninth_before) FROM (
+                         SELECT created_ms,
+                                lag(created_ms, 9) OVER (PARTITION BY app ORDER BY created_ms)
+                                    AS ninth_before
+                         FROM process)",
+                    [],
+                    |row| row.get(0),
+                )
+                .doing("read the rate of creation")?,
+        };
+        self.answer(
+            "status",
+            &Question::default(),
+            Exclusions::default(),
+            vec![status],
+        )
+    }
+}
