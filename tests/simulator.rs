@@ -1,5 +1,7 @@
 //! The simulated fleet against its own truth.
 
+#[path = "simulator/archive.rs"]
+mod archive;
 #[path = "simulator/fleet.rs"]
 mod fleet;
 

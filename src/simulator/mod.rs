@@ -1,5 +1,8 @@
-//! A fleet that lives by a seed, and the API it is seen through. Nothing here asks the clock.
+//!
+//! [`Fleet`] is the truth, and [`write_archive`] is a way to look at it, which shows
+//! no more than the real thing would: an ended process only for so long.
 
+mod archive;
 mod config;
 mod deployments;
 mod fleet;
@@ -8,6 +11,7 @@ mod life;
 mod ports;
 mod story;
 
+pub use archive::{ArchiveProgress, ArchiveSummary, write_archive};
 pub use config::FleetConfig;
 pub use fleet::Fleet;
 pub use index::Filter;
