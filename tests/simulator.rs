@@ -1,5 +1,8 @@
-//! The simulated fleet against its own truth.
+//! The simulated fleet against its own truth, and its API as a client sees it. Loopback only; the
+//! clock is set by hand.
 
+#[path = "simulator/api.rs"]
+mod api;
 #[path = "simulator/archive.rs"]
 mod archive;
 #[path = "simulator/fleet.rs"]
