@@ -7,6 +7,8 @@ mod api;
 mod archive;
 #[path = "simulator/fleet.rs"]
 mod fleet;
+#[path = "simulator/sdk.rs"]
+mod sdk;
 
 use prochist::model::UtcMillis;
 use prochist::simulator::{Fleet, FleetConfig};
