@@ -6,7 +6,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{answers, at, dump, one, open, port, process, tables};
-use prochist::model::{Extent, Extra, Gap, Outcome, Process, SetAside, Snapshot};
+use prochist::model::{Extent, Outcome, Process, Snapshot};
 use prochist::{Ending, RunKind, RunResult, Store};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -19,7 +19,8 @@ fn record(folder: &TempDir, name: &str, snapshots: &[Snapshot]) -> std::path::Pa
     for snapshot in snapshots {
         run.record(snapshot).unwrap();
     }
-    run.finish(&Ending::new(at(1), RunResult::Complete)).unwrap();
+    run.finish(&Ending::new(at(1), RunResult::Complete))
+        .unwrap();
     path
 }
 
@@ -62,7 +63,10 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
     )
         .prop_map(|(time, states, unknown, extent)| Snapshot {
             observed_at: at(100 * time),
-            processes: states.into_iter().map(|(id, stage)| state(id, stage)).collect(),
+            processes: states
+                .into_iter()
+                .map(|(id, stage)| state(id, stage))
+                .collect(),
             unknown: unknown.into_iter().map(|id| format!("p{id}")).collect(),
             extent: match extent {
                 0 => Extent::Complete,
@@ -73,11 +77,32 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
 }
 
 /// The definitions, computed from the bag of snapshots alone.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default, PartialEq)]
 struct Expected {
     versions: BTreeMap<String, Vec<(i64, i64, Process)>>,
     outcomes: BTreeMap<String, (Outcome, Option<i64>)>,
     holds: BTreeSet<(String, String, i64, String, i64, Option<i64>)>,
+}
+
+/// A line a fact, so that a failure can be read.
+impl std::fmt::Debug for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (id, versions) in &self.versions {
+            for (first, last, p) in versions {
+                let ports: Vec<_> = p.ports().map(|p| p.endpoint().to_string()).collect();
+                write!(
+                    f,
+                    "\n{id} {first}..{last} {} rooms {} started {:?} terminated {:?} {ports:?}",
+                    p.status, p.rooms_allocated, p.started_at, p.terminated_at
+                )?;
+            }
+        }
+        write!(f, "\n{:?}", self.outcomes)?;
+        for hold in &self.holds {
+            write!(f, "\n{hold:?}")?;
+        }
+        Ok(())
+    }
 }
 
 fn by_definition(snapshots: &[Snapshot]) -> Expected {
@@ -132,7 +157,10 @@ fn by_definition(snapshots: &[Snapshot]) -> Expected {
             for port in state.ports() {
                 let endpoint = port.endpoint();
                 if expected.holds.iter().any(|h| {
-                    h.0 == id && h.1 == endpoint.host && h.2 == port.port && h.3 == endpoint.transport
+                    h.0 == id
+                        && h.1 == endpoint.host
+                        && h.2 == port.port
+                        && h.3 == endpoint.transport
                 }) {
                     continue;
                 }
@@ -196,7 +224,9 @@ fn as_recorded(path: &std::path::Path) -> Expected {
             .insert(id.clone(), (Outcome::from_name(&outcome).unwrap(), lost));
     }
     let mut statement = db
-        .prepare("SELECT process_id, host, port, transport, held_from_ms, held_until_ms FROM port_holds")
+        .prepare(
+            "SELECT process_id, host, port, transport, held_from_ms, held_until_ms FROM port_holds",
+        )
         .unwrap();
     let rows = statement
         .query_map([], |row| {

@@ -7,9 +7,7 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::question::FILTER;
-use super::{
-    Answer, Duration, GroupKey, History, Question, Row, percentile, survival_percentile,
-};
+use super::{Answer, Duration, GroupKey, History, Question, Row, percentile, survival_percentile};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, Lifecycle, Outcome, Phase, PhaseLength, UtcMillis};

@@ -30,7 +30,7 @@ pub use ports::{HolderRow, PortRow};
 pub use process::{HeldEndpoint, Phases, ProcessHistory, Version, VersionRow};
 pub use question::{Group, GroupKey, Question, Window, parse_when};
 pub use rates::{WilsonInterval, percentile, wilson_95};
-pub use sql::{SqlCut, SqlLimits};
+pub use sql::{SqlCut, SqlLimits, SqlRows, SqlValue};
 pub use status::Status;
 pub use survival::{Duration, survival_percentile};
 

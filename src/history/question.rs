@@ -222,8 +222,7 @@ impl Question {
 }
 
 /// The condition that a filter is, over columns `app_id`, `region` and `deployment_id`.
-pub(super) const FILTER: &str =
-    "(:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
+pub(super) const FILTER: &str = "(:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
      AND (:regions IS NULL OR region IN (SELECT value FROM json_each(:regions)))
      AND (:deployments IS NULL
           OR CAST(deployment_id AS TEXT) IN (SELECT value FROM json_each(:deployments)))";
@@ -270,7 +269,10 @@ mod tests {
             ("7d", Some("2024-05-03T12:34:56.789Z")),
             ("1h 30m", Some("2024-05-10T11:04:56.789Z")),
             ("2024-02-29", Some("2024-02-29T00:00:00.000Z")),
-            ("2024-05-10T12:00:00+02:00", Some("2024-05-10T10:00:00.000Z")),
+            (
+                "2024-05-10T12:00:00+02:00",
+                Some("2024-05-10T10:00:00.000Z"),
+            ),
             ("99999999999y", None),
             ("2023-02-29", None),
             ("yesterday", None),

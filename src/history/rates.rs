@@ -69,8 +69,14 @@ mod tests {
             (1, 29, 0.0061, 0.1718),
         ] {
             let interval = wilson_95(hits, n).expect("n > 0");
-            assert!((interval.low - low).abs() < 5e-5, "{hits}/{n}: {interval:?}");
-            assert!((interval.high - high).abs() < 5e-5, "{hits}/{n}: {interval:?}");
+            assert!(
+                (interval.low - low).abs() < 5e-5,
+                "{hits}/{n}: {interval:?}"
+            );
+            assert!(
+                (interval.high - high).abs() < 5e-5,
+                "{hits}/{n}: {interval:?}"
+            );
         }
         assert_eq!(wilson_95(0, 0), None);
     }

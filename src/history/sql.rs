@@ -1,12 +1,16 @@
 //! Ad-hoc SQL that can only read, and that stops in time.
 
+use std::path::Path;
+
+use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::types::ValueRef;
+pub use rusqlite::types::ValueRef as SqlValue;
 
 use super::History;
 use crate::Error;
 use crate::error::Doing;
+use crate::store::open_to_read;
 
 /// Where an SQL statement is stopped.
 pub struct SqlLimits {
@@ -51,78 +55,81 @@ const TELLING_PRAGMAS: [&str; 11] = [
     "table_list",
 ];
 
-impl History {
-    /// Runs one statement that only reads. `columns` is called once with the names of its columns,
-    /// `row` with each row as it comes; either ends the answer by returning an error.
+/// Where the rows of an SQL answer go, as they come.
+pub trait SqlRows {
+    /// What may go wrong there; it ends the answer.
+    type Error: From<Error>;
+
+    /// The names of the columns: called once, before any row.
     ///
-    /// Returns what cut the answer short, if anything did.
+    /// # Errors
+    /// Its own.
+    fn columns(&mut self, names: &[&str]) -> Result<(), Self::Error>;
+
+    /// The values of one row, in the order of the columns.
+    ///
+    /// # Errors
+    /// Its own.
+    fn row(&mut self, values: &[SqlValue<'_>]) -> Result<(), Self::Error>;
+}
+
+impl History {
+    /// Runs one statement that only reads, and hands its rows on as they come. Returns what cut the
+    /// answer short, if anything did.
     ///
     /// # Errors
     /// [`Error::RefusedSql`] if it is not one statement, is not valid SQL, or does anything but
-    /// read; [`Error::Sqlite`]; and whatever `columns` and `row` return.
-    pub fn sql<E: From<Error>>(
+    /// read; [`Error::Sqlite`]; and whatever `rows` returns.
+    pub fn sql<R: SqlRows>(
         &self,
         sql: &str,
         limits: SqlLimits,
-        columns: impl FnOnce(&[&str]) -> Result<(), E>,
-        mut row: impl FnMut(&[ValueRef<'_>]) -> Result<(), E>,
-    ) -> Result<Option<SqlCut>, E> {
-        let _guard = Guard::set(self, limits.stop).map_err(E::from)?;
-        let mut statement = self.db.prepare(sql).map_err(refused).map_err(E::from)?;
+        rows: &mut R,
+    ) -> Result<Option<SqlCut>, R::Error> {
+        let db = limited(&self.path, limits.stop)?;
+        let mut statement = db.prepare(sql).map_err(refused)?;
         if !statement.readonly() || statement.column_count() == 0 {
-            return Err(E::from(Error::RefusedSql {
-                reason: "only statements that read are allowed here".to_owned(),
-            }));
+            return Err(not_reading().into());
         }
         if statement.parameter_count() > 0 {
-            return Err(E::from(Error::RefusedSql {
+            return Err(R::Error::from(Error::RefusedSql {
                 reason: "the statement has parameters, and there are no values for them".to_owned(),
             }));
         }
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
-        columns(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let mut rows = statement.raw_query();
+        let width = statement.column_count();
+        rows.columns(&statement.column_names().collect::<Vec<_>>())?;
+        let mut answer = statement.raw_query();
         let mut count = 0;
         loop {
-            let next = match rows.next() {
-                Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
+            let next = match answer.next() {
+                Err(e)
+                    if e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
+                {
                     return Ok(Some(SqlCut::Time));
                 }
-                next => next.map_err(refused).map_err(E::from)?,
+                next => next.map_err(refused)?,
             };
             let Some(next) = next else { return Ok(None) };
             if limits.max_rows > 0 && count == limits.max_rows {
                 return Ok(Some(SqlCut::Rows));
             }
             count += 1;
-            let values: Result<Vec<ValueRef<'_>>, _> =
-                (0..names.len()).map(|i| next.get_ref(i)).collect();
-            row(&values.doing("read a row").map_err(E::from)?)?;
+            let values: Result<Vec<SqlValue<'_>>, _> = (0..width).map(|i| next.get_ref(i)).collect();
+            rows.row(&values.doing("read a row")?)?;
         }
     }
 }
 
-/// What holds while a statement of somebody else's runs.
-struct Guard<'h>(&'h History);
-
-impl<'h> Guard<'h> {
-    fn set(history: &'h History, stop: Box<dyn FnMut() -> bool + Send>) -> Result<Self, Error> {
-        let db = &history.db;
-        let guard = Self(history);
-        db.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)
-            .doing("limit a statement")?;
-        db.authorizer(Some(only_reading)).doing("limit a statement")?;
-        db.progress_handler(STEPS, Some(stop)).doing("limit a statement")?;
-        Ok(guard)
-    }
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        // Neither can fail on an open connection, and a destructor has nobody to tell.
-        let _ = self.0.db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
-        let _ = self.0.db.progress_handler(0, None::<fn() -> bool>);
-    }
+/// A connection of its own for somebody else's statement, so that its limits stay with it.
+fn limited(path: &Path, stop: Box<dyn FnMut() -> bool + Send>) -> Result<Connection, Error> {
+    let mut db = open_to_read(path)?;
+    db.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)
+        .doing("limit a statement")?;
+    db.authorizer(Some(only_reading))
+        .doing("limit a statement")?;
+    db.progress_handler(STEPS, Some(stop))
+        .doing("limit a statement")?;
+    Ok(db)
 }
 
 fn only_reading(context: AuthContext<'_>) -> Authorization {
@@ -144,8 +151,10 @@ fn only_reading(context: AuthContext<'_>) -> Authorization {
 fn refused(error: rusqlite::Error) -> Error {
     let reason = match &error {
         rusqlite::Error::MultipleStatement => "one statement at a time".to_owned(),
-        e if e.sqlite_error_code() == Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) => {
-            "only statements that read are allowed here".to_owned()
+        e if e.sqlite_error_code()
+            == Some(rusqlite::ErrorCode::AuthorizationForStatementDenied) =>
+        {
+            return not_reading();
         }
         rusqlite::Error::SqlInputError { msg, offset, .. } if *offset >= 0 => {
             format!("SQL: {msg} (at character {})", offset + 1)
@@ -154,4 +163,10 @@ fn refused(error: rusqlite::Error) -> Error {
         other => format!("SQL: {other}"),
     };
     Error::RefusedSql { reason }
+}
+
+fn not_reading() -> Error {
+    Error::RefusedSql {
+        reason: "only statements that read are allowed here".to_owned(),
+    }
 }

@@ -132,9 +132,10 @@ impl Recorder {
             if new == 0 {
                 continue;
             }
-            let open: Vec<String> = db
+            let not_ended: Vec<String> = db
                 .prepare_cached(
-                    "SELECT process_id FROM process WHERE outcome = 'open' AND app = :app",
+                    "SELECT process_id FROM process
+                     WHERE outcome IN ('open', 'lost') AND app = :app",
                 )
                 .and_then(|mut statement| {
                     statement
@@ -142,11 +143,12 @@ impl Recorder {
                         .collect()
                 })
                 .doing("record what is absent")?;
-            for process_id in open {
+            for process_id in not_ended {
                 // From the file and not from memory: the stream's end is by now this snapshot.
                 if let Some(mut tracked) = self.load(db, &process_id)? {
+                    let was = tracked.outcome;
                     find_again(db, &mut tracked)?;
-                    recorded.processes_lost += u64::from(tracked.outcome == Outcome::Lost);
+                    recorded.processes_lost += u64::from(tracked.outcome != was);
                     if let Some(known) = self.tracked.get_mut(&process_id) {
                         known.outcome = tracked.outcome;
                         known.lost_ms = tracked.lost_ms;

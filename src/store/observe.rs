@@ -191,6 +191,8 @@ impl Recorder {
         if let Some(mut ids) = latest_ids {
             ids.endpoints = endpoints.into_iter().collect();
             self.summarize(db, tracked, &ids)?;
+            // The latest state may have become an open one, of which an absence says something.
+            find_again(db, tracked)?;
         }
         Ok(())
     }

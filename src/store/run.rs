@@ -7,7 +7,7 @@ use super::snapshot_writer::{Recorded, SnapshotWriter};
 use super::{Store, words::Words};
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Extent, Gap, SetAside, Snapshot, UtcMillis};
+use crate::model::{Gap, SetAside, Snapshot, UtcMillis};
 
 /// What a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

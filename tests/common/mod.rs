@@ -49,10 +49,16 @@ pub fn answers(path: &Path) -> String {
     for (view, order) in [
         ("processes", "process_id"),
         ("process_versions", "process_id, version"),
-        ("port_holds", "host, port, transport, held_from_ms, process_id"),
+        (
+            "port_holds",
+            "host, port, transport, held_from_ms, process_id",
+        ),
         ("lifetimes", "process_id"),
     ] {
-        out.push_str(&dump(&db, &format!("SELECT * FROM {view} ORDER BY {order}")));
+        out.push_str(&dump(
+            &db,
+            &format!("SELECT * FROM {view} ORDER BY {order}"),
+        ));
     }
     out
 }
@@ -61,8 +67,18 @@ pub fn answers(path: &Path) -> String {
 pub fn tables(path: &Path) -> String {
     let db = open(path);
     [
-        "word", "stream", "snapshot", "process", "sighting", "complete_look", "complete_app",
-        "unknown_look", "endpoint", "exposed_port", "version", "hold",
+        "word",
+        "stream",
+        "snapshot",
+        "process",
+        "sighting",
+        "complete_look",
+        "complete_app",
+        "unknown_look",
+        "endpoint",
+        "exposed_port",
+        "version",
+        "hold",
     ]
     .map(|table| dump(&db, &format!("SELECT * FROM {table}")))
     .concat()
@@ -75,7 +91,7 @@ pub fn open(path: &Path) -> Connection {
 /// The rows of a query, a line each, columns named.
 pub fn dump(db: &Connection, sql: &str) -> String {
     let mut statement = db.prepare(sql).unwrap();
-    let names: Vec<String> = statement.column_names().iter().map(|n| n.to_string()).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([]).unwrap();
     let mut out = String::new();
     while let Some(row) = rows.next().unwrap() {

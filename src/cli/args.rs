@@ -1,0 +1,357 @@
+//! The arguments of every command, with the help that teaches them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use prochist::history::{Group, Window, parse_when};
+use prochist::model::UtcMillis;
+use prochist::Question;
+
+use super::clock::now;
+use super::failure::Failure;
+use super::output::Format;
+
+/// A flight recorder for fleets of short-lived server processes: records what a ProcessV2 API says
+/// of them in one SQLite file, and answers questions about their history.
+#[derive(Debug, Parser)]
+#[command(
+    name = "prochist",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  prochist demo                                   see it all on a simulated day
+  prochist sync --app-id app-…                    record a fleet, once (HATHORA_TOKEN is the token)
+  prochist import archive/ 2024-05.ndjson.zst     record archived responses
+  prochist failures --by deployment --since 7d    ask
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial, 4 busy."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The history database [default: history.db in the platform's data directory]
+    #[arg(long, value_name = "PATH", env = "PROCHIST_DB", global = true)]
+    pub db: Option<PathBuf>,
+    /// How answers are written [default: table]
+    #[arg(long, value_name = "FORMAT", global = true, hide_possible_values = true,
+          help = "How answers are written: table, json, ndjson, csv or markdown [default: table]")]
+    pub format: Option<Format>,
+}
+
+impl Global {
+    /// The database named, or the one in the platform's data directory.
+    pub fn database(&self) -> Result<PathBuf, Failure> {
+        match &self.db {
+            Some(path) if path.as_os_str().is_empty() => {
+                Err(Failure::usage("the path of the database is empty").hint("name it with --db PATH"))
+            }
+            Some(path) => Ok(path.clone()),
+            None => directories::ProjectDirs::from("", "", "prochist")
+                .map(|dirs| dirs.data_dir().join("history.db"))
+                .ok_or_else(|| {
+                    Failure::new("there is no home directory to keep the database in")
+                        .hint("name it with --db PATH or PROCHIST_DB")
+                }),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Record a fleet from its API, once
+    Sync(SyncArgs),
+    /// Record archived API responses
+    Import(ImportArgs),
+    /// Everything known of one process: its versions, phases and endpoints
+    History(HistoryArgs),
+    /// The fleet as it stood at a moment
+    At(AtArgs),
+    /// How long processes spent in each phase of their lives
+    Lifetimes(GroupedArgs),
+    /// How often processes failed, before and after they had started
+    Failures(GroupedArgs),
+    /// Who held which port when, and how soon the next one got it
+    Ports(PortsArgs),
+    /// The period recorded, runs in trouble, and what may be missing
+    Coverage(QuestionArgs),
+    /// The state of the file and of the recording, on one screen
+    Status(StatusArgs),
+    /// Ask in SQL; it can only read
+    Sql(SqlArgs),
+    /// Serve the API of a simulated fleet, or write its archive
+    Simulate(SimulateArgs),
+    /// Simulate a day, record it over HTTP and answer questions about it
+    Demo(DemoArgs),
+}
+
+/// A moment, read once `now` is known.
+fn moment(text: &str) -> Result<UtcMillis, String> {
+    parse_when(text, now()).map_err(|_| {
+        "not a time: give RFC 3339 (2024-05-01T20:15:00Z), a date, `now` or an age such as 7d"
+            .to_owned()
+    })
+}
+
+/// A length of time such as `60s`; not none.
+fn length(text: &str) -> Result<std::time::Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(length) if !length.is_zero() => Ok(length),
+        _ => Err("not a length of time: give a number with a unit, such as 60s, 5m or 24h".to_owned()),
+    }
+}
+
+/// What every question can be narrowed to.
+#[derive(Clone, Debug, Args)]
+pub struct QuestionArgs {
+    /// From this moment on: RFC 3339, a date, `now`, or an age such as 7d
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
+    since: Option<UtcMillis>,
+    /// Until before this moment
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
+    until: Option<UtcMillis>,
+    /// Only this app (may be given again)
+    #[arg(long, value_name = "APP")]
+    app: Vec<String>,
+    /// Only this region (may be given again)
+    #[arg(long, value_name = "REGION")]
+    region: Vec<String>,
+    /// Only this deployment (may be given again)
+    #[arg(long, value_name = "DEPLOYMENT")]
+    deployment: Vec<String>,
+    /// End with exit code 3 if a gap touches the answer
+    #[arg(long)]
+    pub fail_on_gap: bool,
+}
+
+impl QuestionArgs {
+    pub fn question(&self) -> Result<Question, Failure> {
+        Ok(Question {
+            window: Window::new(self.since, self.until)?,
+            apps: self.app.clone(),
+            regions: self.region.clone(),
+            deployments: self.deployment.clone(),
+            by: Vec::new(),
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  prochist lifetimes --by region --since 7d
+  prochist failures --by deployment,day --app app-…
+  prochist failures --by deployment --format json")]
+pub struct GroupedArgs {
+    #[command(flatten)]
+    pub about: QuestionArgs,
+    /// Group by any of app, region, deployment, day, hour
+    #[arg(long, value_name = "KEY,…", value_delimiter = ',')]
+    by: Vec<GroupArg>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GroupArg {
+    App,
+    Region,
+    Deployment,
+    Day,
+    Hour,
+}
+
+impl GroupedArgs {
+    pub fn question(&self) -> Result<Question, Failure> {
+        let groups = self.by.iter().map(|group| match group {
+            GroupArg::App => Group::App,
+            GroupArg::Region => Group::Region,
+            GroupArg::Deployment => Group::Deployment,
+            GroupArg::Day => Group::Day,
+            GroupArg::Hour => Group::Hour,
+        });
+        Ok(self.about.question()?.by(groups))
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  HATHORA_TOKEN=… prochist sync --app-id app-…
+  prochist sync --app-id app-… --token-file /run/credentials/token --base-url https://control.example")]
+pub struct SyncArgs {
+    /// The app to record
+    #[arg(long, value_name = "APP", env = "HATHORA_APP_ID")]
+    pub app_id: String,
+    /// Where the API is
+    #[arg(long, value_name = "URL", env = "PROCHIST_BASE_URL", default_value = "https://api.hathora.dev")]
+    pub base_url: String,
+    /// A file with the token; without it, HATHORA_TOKEN is the token
+    #[arg(long, value_name = "PATH")]
+    pub token_file: Option<PathBuf>,
+    /// End with exit code 3 if processes may have gone unseen
+    #[arg(long)]
+    pub fail_on_gap: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Reads a JSON array or object of ProcessV2, NDJSON of those, or NDJSON of snapshots
+{\"observedAt\": TIME, \"processes\": […]}; plain, gzip or zstd, told by their bytes.
+
+Examples:
+  prochist import archive/                             a folder, with all below it
+  prochist import responses.json --observed-at 2024-05-01T20:15:00Z
+  zstdcat 2024-05.ndjson.zst | prochist import -")]
+pub struct ImportArgs {
+    /// Files, folders, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// When processes were observed that do not say so [default: when their file was last modified]
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
+    pub observed_at: Option<UtcMillis>,
+    /// Each snapshot lists every live process, so that one that is absent is lost
+    #[arg(long)]
+    pub complete: bool,
+    /// With --complete: the apps whose processes are listed [default: every app that such archives name]
+    #[arg(long, value_name = "APP", requires = "complete")]
+    pub app_id: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  prochist history cbfcddd2-0006-43ae-996c-995fff7bed2e")]
+pub struct HistoryArgs {
+    /// The process, its id in full
+    #[arg(value_name = "PROCESS_ID")]
+    pub process_id: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  prochist at 2024-05-01T20:15:00Z
+  prochist at 2h --region Tokyo
+  prochist at 2024-05-01T20:15:00Z --as-known-at 2024-05-01T20:16:00Z")]
+pub struct AtArgs {
+    /// The moment: RFC 3339, a date, `now`, or an age such as 2h
+    #[arg(value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
+    pub time: UtcMillis,
+    /// Only from what had been seen by then
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
+    pub as_known_at: Option<UtcMillis>,
+    /// Only this app (may be given again)
+    #[arg(long, value_name = "APP")]
+    app: Vec<String>,
+    /// Only this region (may be given again)
+    #[arg(long, value_name = "REGION")]
+    region: Vec<String>,
+    /// Only this deployment (may be given again)
+    #[arg(long, value_name = "DEPLOYMENT")]
+    deployment: Vec<String>,
+    /// End with exit code 3 if a gap touches the answer
+    #[arg(long)]
+    pub fail_on_gap: bool,
+}
+
+impl AtArgs {
+    pub fn question(&self) -> Question {
+        Question {
+            apps: self.app.clone(),
+            regions: self.region.clone(),
+            deployments: self.deployment.clone(),
+            ..Question::default()
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  prochist ports --by host --since 7d
+  prochist ports --endpoint 1.proxy.example:31234
+  prochist ports --endpoint 1.proxy.example:31234 --at 2024-05-01T20:15:00Z")]
+pub struct PortsArgs {
+    #[command(flatten)]
+    pub about: QuestionArgs,
+    /// Sum up all endpoints of a host
+    #[arg(long, value_name = "KEY", conflicts_with = "endpoint")]
+    pub by: Option<PortGroupArg>,
+    /// List the holders of one host and port
+    #[arg(long, value_name = "HOST:PORT")]
+    pub endpoint: Option<String>,
+    /// With --endpoint: who held it at this moment
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "endpoint",
+          conflicts_with_all = ["since", "until"], allow_hyphen_values = true)]
+    pub at: Option<UtcMillis>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PortGroupArg {
+    Host,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  prochist sql 'SELECT region, count(*) FROM processes GROUP BY region'
+  prochist sql --format csv - < question.sql")]
+pub struct SqlArgs {
+    /// The query, or - to read it from standard input
+    #[arg(value_name = "QUERY", default_value = "-", allow_hyphen_values = true)]
+    pub query: String,
+    /// Stop after this long
+    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "10s")]
+    pub timeout: std::time::Duration,
+    /// Stop after so many rows; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_rows: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  prochist simulate --listen 127.0.0.1:0 --seed 7 --concurrent 500 --speed 60
+  prochist simulate --archive day.ndjson --hours 24 --interval 60s
+
+The first line on standard output of a simulated API is {\"base_url\", \"app_id\", \"token\"}.")]
+pub struct SimulateArgs {
+    /// Serve the API here; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with = "archive")]
+    pub listen: std::net::SocketAddr,
+    /// Serve on an address that other machines can reach
+    #[arg(long, conflicts_with = "archive")]
+    pub allow_remote: bool,
+    /// Simulated seconds that pass in a second
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, conflicts_with = "archive")]
+    pub speed: f64,
+    /// Write NDJSON snapshots to this file and end; - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub archive: Option<PathBuf>,
+    /// Hours that the archive covers
+    #[arg(long, default_value_t = 24.0, requires = "archive")]
+    pub hours: f64,
+    /// Time from one snapshot of the archive to the next
+    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "60s", requires = "archive")]
+    pub interval: std::time::Duration,
+    /// When the archive begins
+    #[arg(long, value_name = "TIME", value_parser = moment, default_value = "2024-05-01", requires = "archive")]
+    pub start: UtcMillis,
+    /// The same seed makes the same fleet
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Processes running at once
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub concurrent: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Leaves its database at prochist-demo.db in the current folder, or at --db PATH.")]
+pub struct DemoArgs {
+    /// The same seed makes the same day
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
+    /// Replace the database of an earlier demo
+    #[arg(long)]
+    pub replace: bool,
+}

@@ -1,0 +1,165 @@
+//! What people see when a command fails: one line that names the thing, a hint, an exit code.
+
+use std::error::Error as _;
+use std::fmt;
+use std::process::ExitCode;
+
+use prochist::Error;
+
+use super::table::printable;
+
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    Usage,
+    BrokenPipe,
+}
+
+impl Failure {
+    /// It did not work.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Failed,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// It was asked for in a way that cannot be.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Usage,
+            ..Self::new(message)
+        }
+    }
+
+    /// An error with its causes, in one line.
+    pub fn caused(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some libraries repeat their cause in their own message.
+            if !message.ends_with(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        Self::new(message)
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn is_broken_pipe(&self) -> bool {
+        self.kind == Kind::BrokenPipe
+    }
+
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self.kind {
+            Kind::Usage => 2,
+            Kind::Failed | Kind::BrokenPipe => 1,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", printable(&self.message))?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {}", printable(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let failure = Self::caused(&error);
+        match error {
+            Error::NotFound { .. } => failure.hint(
+                "record one with `prochist demo`, `prochist sync` or `prochist import`, or name \
+                 another with --db PATH",
+            ),
+            Error::NotSqlite { .. } | Error::NotOurs { .. } => {
+                failure.hint("name a history database with --db PATH; this file was left as it is")
+            }
+            Error::NewerSchema { .. } => failure.hint("upgrade prochist; the file was left as it is"),
+            Error::ReadOnly { .. } => {
+                failure.hint("recording needs to write the file and its folder")
+            }
+            Error::EmptyWindow { .. } => Self {
+                kind: Kind::Usage,
+                ..failure
+            }
+            .hint("--since comes before --until"),
+            Error::UnknownProcess { .. } => failure.hint(
+                "ids are matched whole; find one with `prochist sql \"SELECT process_id FROM \
+                 processes WHERE process_id LIKE '…%'\"`",
+            ),
+            Error::UnknownEndpoint { .. } => {
+                failure.hint("list the endpoints that were held with `prochist ports`")
+            }
+            Error::RefusedSql { .. } => failure.hint(
+                "the views are processes, process_versions, port_holds, lifetimes, sync_runs, gaps \
+                 and set_aside; see docs/schema.md",
+            ),
+            _ => failure,
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    /// Only standard output is written without a word of its own.
+    fn from(error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Kind::BrokenPipe,
+            _ => Kind::Failed,
+        };
+        Self {
+            kind,
+            ..Self::new(format!("could not write the output: {error}"))
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::from(std::io::Error::from(error))
+    }
+}
+
+impl From<csv::Error> for Failure {
+    fn from(error: csv::Error) -> Self {
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => Self::from(error),
+            other => Self::new(format!("could not write the output: {other:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_with_its_causes_and_a_hint() {
+        let failure = Failure::from(Error::NoFolder {
+            path: "/x/\u{1b}[31m.db".into(),
+            source: std::io::Error::other("the disk is on fire"),
+        });
+        let text = failure.to_string();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.ends_with("the disk is on fire"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}

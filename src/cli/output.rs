@@ -1,0 +1,190 @@
+//! Answers on standard output in the format asked for; everything else on standard error.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use clap::ValueEnum;
+use prochist::history::{Answer, Coverage, Row};
+use prochist::model::UtcMillis;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::{Done, human, table};
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: lines around it on a terminal, plain in a pipe.
+    Table,
+    /// One JSON object: the question, its window, coverage, exclusions and rows.
+    Json,
+    /// One JSON object a row.
+    Ndjson,
+    /// Comma-separated values, fields named in the first line.
+    Csv,
+    /// A Markdown table.
+    Markdown,
+}
+
+/// Where answers go.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// What was asked for; none is a table.
+    asked: Option<Format>,
+    pub terminal: bool,
+}
+
+impl Output {
+    pub fn new(asked: Option<Format>) -> Self {
+        Self {
+            asked,
+            terminal: io::stdout().is_terminal(),
+        }
+    }
+
+    pub fn format(&self) -> Format {
+        self.asked.unwrap_or(Format::Table)
+    }
+
+    /// Whether somebody is there to read a report that nobody asked for by name.
+    pub fn wants_report(&self) -> bool {
+        self.terminal || self.asked.is_some()
+    }
+
+    /// Writes an answer, and on standard error what it rests on.
+    pub fn answer<R: Row>(
+        &self,
+        answer: &Answer<R>,
+        groups: &[&'static str],
+        fail_on_gap: bool,
+    ) -> Result<Done, Failure> {
+        let fields: Vec<&str> = groups.iter().chain(R::FIELDS).copied().collect();
+        self.rows(&fields, &fields, &answer.rows, answer)?;
+        self.about(answer)?;
+        Ok(gaps(&answer.coverage, fail_on_gap))
+    }
+
+    /// Writes `whole` as JSON, or `rows` in any other format; people are shown only `for_people` of
+    /// the fields.
+    pub fn rows<R: Serialize>(
+        &self,
+        fields: &[&str],
+        for_people: &[&str],
+        rows: &[R],
+        whole: &impl Serialize,
+    ) -> Result<(), Failure> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        match self.format() {
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut out, whole)?;
+                writeln!(out)?;
+            }
+            Format::Ndjson => {
+                for row in rows {
+                    serde_json::to_writer(&mut out, row)?;
+                    writeln!(out)?;
+                }
+            }
+            Format::Csv => {
+                let mut csv = csv::Writer::from_writer(&mut out);
+                csv.write_record(fields)?;
+                for row in values(fields, rows)? {
+                    csv.write_record(row.iter().map(plain))?;
+                }
+                csv.flush()?;
+            }
+            Format::Table => {
+                let rows = values(for_people, rows)?;
+                out.write_all(table::draw(for_people, &rows, self.terminal).as_bytes())?;
+            }
+            Format::Markdown => {
+                let rows = values(for_people, rows)?;
+                out.write_all(table::markdown(for_people, &rows).as_bytes())?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Says on standard error what an answer rests on. People are told everything; a script, whose
+    /// format carries no coverage, only what it must not miss.
+    pub fn about<R>(&self, answer: &Answer<R>) -> Result<(), Failure> {
+        let coverage = &answer.coverage;
+        if self.format() == Format::Table {
+            eprintln!("{}", basis(coverage));
+            for (reason, n) in &answer.excluded {
+                eprintln!("excluded: {n} × {}", reason.replace('_', " ").replace('.', ": "));
+            }
+        }
+        if answer.rows.is_empty() && self.format() != Format::Json {
+            eprintln!("nothing recorded matches");
+        }
+        if let (Some(since), Some(from)) = (answer.window.since, coverage.from)
+            && since < from
+        {
+            eprintln!("warning: the window begins before the record does, at {from}");
+        }
+        if !coverage.gaps.is_empty() {
+            let hidden: u64 = coverage.gaps.iter().filter_map(|g| g.hidden_at_least).sum();
+            eprintln!(
+                "warning: {} in which processes may have gone unseen{}; see `prochist coverage`",
+                human::count(coverage.gaps.len() as u64, "gap", "gaps"),
+                if hidden > 0 { format!(" (at least {hidden})") } else { String::new() },
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes text for people.
+    pub fn text(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        Ok(out.flush()?)
+    }
+}
+
+/// A gap is a warning, unless it was asked to count as a failure.
+pub fn gaps(coverage: &Coverage, fail_on_gap: bool) -> Done {
+    if fail_on_gap && !coverage.gaps.is_empty() {
+        Done::Partial
+    } else {
+        Done::Whole
+    }
+}
+
+fn basis(coverage: &Coverage) -> String {
+    let period = match (coverage.from, coverage.to) {
+        (Some(from), Some(to)) => format!("recorded {} to {}", short(from), short(to)),
+        _ => "nothing recorded yet".to_owned(),
+    };
+    format!(
+        "{period}, {} in the window",
+        human::count(coverage.runs, "run", "runs")
+    )
+}
+
+/// To the second, for a line that is read and not computed with.
+fn short(time: UtcMillis) -> String {
+    format!("{}Z", &time.to_string()[..19])
+}
+
+/// The rows as lists of values in the order of the fields.
+fn values<R: Serialize>(fields: &[&str], rows: &[R]) -> Result<Vec<Vec<Value>>, Failure> {
+    rows.iter()
+        .map(|row| {
+            let mut row = serde_json::to_value(row)?;
+            Ok(fields
+                .iter()
+                .map(|field| row.get_mut(field).map(Value::take).unwrap_or_default())
+                .collect())
+        })
+        .collect()
+}
+
+/// A value for another program: as it is, and nothing for none.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

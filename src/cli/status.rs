@@ -1,0 +1,96 @@
+//! `prochist status`.
+
+use std::path::Path;
+
+use prochist::history::{Row, Status};
+
+use super::args::StatusArgs;
+use super::failure::Failure;
+use super::output::{Format, Output};
+use super::table::printable;
+use super::{Done, history::open, human};
+
+pub fn run(_: &StatusArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
+    let answer = open(database)?.status()?;
+    match (output.format(), answer.rows.first()) {
+        (Format::Table, Some(status)) => output.text(&screen(
+            status,
+            answer.coverage.from.zip(answer.coverage.to).map_or_else(
+                || "nothing yet".to_owned(),
+                |(from, to)| format!("{from} to {to}"),
+            ),
+        ))?,
+        _ => output.rows(Status::FIELDS, Status::FIELDS, &answer.rows, &answer)?,
+    }
+    Ok(Done::Whole)
+}
+
+fn screen(status: &Status, period: String) -> String {
+    let last_run = status.last_run.as_ref().map_or_else(
+        || "none yet".to_owned(),
+        |run| {
+            let error = run.error.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
+            format!(
+                "{} of {} at {}, {}{}",
+                run.kind,
+                printable(&run.source),
+                run.started_at,
+                run.result,
+                printable(&error)
+            )
+        },
+    );
+    let gaps = match (status.gaps, status.hidden_at_least) {
+        (0, _) => "none".to_owned(),
+        (n, 0) => format!("{n}; see `prochist coverage`"),
+        (n, hidden) => format!("{n}, hiding at least {hidden}; see `prochist coverage`"),
+    };
+    let advice = match status.longest_safe_interval_ms {
+        None => "too few processes to tell how often to sync".to_owned(),
+        Some(millis) if millis < 1000 => {
+            "ten processes of one app were created within a second: no interval is short enough".to_owned()
+        }
+        Some(millis) => format!(
+            "sync at least every {}: ten processes of one app were created within that",
+            human::duration(millis)
+        ),
+    };
+    let lines = [
+        ("database", printable(&status.database)),
+        (
+            "size",
+            format!(
+                "{} (schema {})",
+                human::bytes(status.size_bytes),
+                status.schema_version
+            ),
+        ),
+        ("recorded", period),
+        (
+            "holds",
+            format!(
+                "{} in {} and {}",
+                human::count(status.processes, "process", "processes"),
+                human::count(status.versions, "version", "versions"),
+                human::count(status.snapshots, "snapshot", "snapshots"),
+            ),
+        ),
+        ("open now", status.open.to_string()),
+        ("lost", status.lost.to_string()),
+        ("set aside", human::count(status.set_aside, "record", "records")),
+        ("gaps", gaps),
+        ("last run", last_run),
+        (
+            "since then",
+            match status.troubled_in_a_row {
+                0 => "the last run was complete".to_owned(),
+                n => format!("{} since the last complete one", human::count(n, "run", "runs")),
+            },
+        ),
+        ("advice", advice),
+    ];
+    lines
+        .iter()
+        .map(|(name, value)| format!("{name:<11} {value}\n"))
+        .collect()
+}

@@ -1,0 +1,165 @@
+//! Values laid out for people: headings, units, and nothing that could drive a terminal.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use super::human;
+
+/// Draws rows under headings. On a terminal with lines around it and wrapped to its width, in a
+/// pipe as plain aligned text.
+pub fn draw(fields: &[&str], rows: &[Vec<Value>], terminal: bool) -> String {
+    let mut table = Table::new();
+    if terminal {
+        table
+            .load_preset(presets::UTF8_FULL_CONDENSED)
+            .set_content_arrangement(ContentArrangement::Dynamic);
+    } else {
+        table
+            .load_preset(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table.set_header(fields.iter().map(|field| heading(field)));
+    for row in rows {
+        table.add_row(fields.iter().zip(row).map(|(field, value)| {
+            let cell = Cell::new(shown(field, value));
+            match value {
+                Value::Number(_) => cell.set_alignment(CellAlignment::Right),
+                _ => cell,
+            }
+        }));
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Draws rows as a Markdown table.
+pub fn markdown(fields: &[&str], rows: &[Vec<Value>]) -> String {
+    let cell = |text: String| text.replace('|', "\\|");
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(fields.iter().map(|field| cell(heading(field))).collect());
+    text.push_str(&line(fields.iter().map(|_| "---".to_owned()).collect()));
+    for row in rows {
+        text.push_str(&line(
+            fields
+                .iter()
+                .zip(row)
+                .map(|(field, value)| cell(shown(field, value)))
+                .collect(),
+        ));
+    }
+    text
+}
+
+/// A heading: the field's name, with its unit where its values do not carry one.
+fn heading(field: &str) -> String {
+    let name = field.strip_suffix("_ms").unwrap_or(field);
+    let name = printable(&name.replace('_', " "));
+    match field {
+        "since" | "until" | "held_from" | "held_until" | "day" | "hour" => format!("{name} (UTC)"),
+        _ if field.ends_with("_at") => format!("{name} (UTC)"),
+        _ => name,
+    }
+}
+
+/// A value as people read it; its field tells its unit.
+pub fn shown(field: &str, value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => printable(text),
+        Value::Number(number) if is_duration(field) => number
+            .as_i64()
+            .map_or_else(|| number.to_string(), human::duration),
+        Value::Number(number) if field.starts_with("rate") => number
+            .as_f64()
+            .map_or_else(|| number.to_string(), human::percent),
+        Value::Number(number) if field == "size_bytes" => number
+            .as_u64()
+            .map_or_else(|| number.to_string(), human::bytes),
+        Value::Array(items) if items.is_empty() => "–".to_owned(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| shown(field, item))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Value::Object(port) if port.contains_key("transportType") => format!(
+            "{}:{}/{}",
+            shown("host", &port["host"]),
+            port["port"],
+            shown("transport", &port["transportType"])
+        ),
+        other => printable(&other.to_string()),
+    }
+}
+
+/// Lengths of time end in `_ms`; moments in milliseconds, as some views have them, in `_at_ms` or
+/// `_from_ms` and `_until_ms`.
+fn is_duration(field: &str) -> bool {
+    field.ends_with("_ms")
+        && !["_at_ms", "_from_ms", "_until_ms", "since_ms", "until_ms"]
+            .iter()
+            .any(|moment| field.ends_with(moment))
+}
+
+/// The text with everything escaped that would move a cursor or turn the direction of writing.
+pub fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}'
+                         | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    };
+    if !text.contains(steers) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| {
+            if steers(c) {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_carry_their_units() {
+        for (field, value, text) in [
+            ("p50_ms", json!(8_040_000), "2h 14m"),
+            ("created_at_ms", json!(8_040_000), "8040000"),
+            ("rate_low", json!(0.0312), "3.1%"),
+            ("changed", json!(["status", "started_at"]), "status, started_at"),
+            ("extra", Value::Null, "–"),
+            (
+                "exposed_port",
+                json!({"host": "a", "port": 72941, "name": "n", "transportType": "tls"}),
+                "a:72941/tls",
+            ),
+            ("region", json!("a\u{1b}[2J\u{202e}b"), "a\\u{1b}[2J\\u{202e}b"),
+        ] {
+            assert_eq!(shown(field, &value), text, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_gets_plain_aligned_text() {
+        let rows = [vec![json!("a"), json!(5)], vec![json!("bcd"), json!(1234)]];
+        assert_eq!(
+            draw(&["host", "holds"], &rows, false),
+            " host  holds\n a         5\n bcd    1234\n"
+        );
+        assert_eq!(
+            markdown(&["host", "gap_ms"], &[vec![json!("a|b"), json!(5)]]),
+            "| host | gap |\n| --- | --- |\n| a\\|b | 5ms |\n"
+        );
+    }
+}
