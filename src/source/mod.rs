@@ -1,3 +1,10 @@
 //! Where snapshots come from. Knows nothing of the store.
 
+#[cfg(feature = "archive")]
+pub mod archive;
+mod set_aside;
+#[cfg(any(feature = "archive", feature = "sync"))]
+mod walk;
 pub mod wire;
+
+pub use set_aside::SetAside;
