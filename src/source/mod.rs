@@ -1,5 +1,7 @@
 //! Where snapshots come from. Knows nothing of the store.
 
+#[cfg(feature = "sync")]
+pub mod api;
 #[cfg(feature = "archive")]
 pub mod archive;
 mod set_aside;
