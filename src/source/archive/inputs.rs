@@ -43,23 +43,29 @@ pub(super) fn sources(inputs: Vec<Input>, options: &Options) -> Result<Vec<Sourc
                 size: None,
                 time: given,
             }),
-            Input::Path(path) => {
-                add(&path, given, &mut sources).map_err(|source| ArchiveError::Unreadable {
-                    path: path.clone(),
-                    source,
-                })?;
-            }
+            Input::Path(path) => add(&path, given, &mut sources)?,
         }
     }
     Ok(sources)
 }
 
-fn add(path: &Path, given: Option<ObservedAt>, sources: &mut Vec<Source>) -> io::Result<()> {
-    let metadata = fs::metadata(path)?;
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> ArchiveError {
+    move |source| ArchiveError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn add(
+    path: &Path,
+    given: Option<ObservedAt>,
+    sources: &mut Vec<Source>,
+) -> Result<(), ArchiveError> {
+    let metadata = fs::metadata(path).map_err(unreadable(path))?;
     if metadata.is_dir() {
         return add_folder(path, given, sources);
     }
-    let file = File::open(path)?;
+    let file = File::open(path).map_err(unreadable(path))?;
     let name = path.display().to_string();
     sources.push(if metadata.is_file() {
         Source {
@@ -86,16 +92,17 @@ fn add_folder(
     folder: &Path,
     given: Option<ObservedAt>,
     sources: &mut Vec<Source>,
-) -> io::Result<()> {
+) -> Result<(), ArchiveError> {
     let mut left = vec![folder.to_owned()];
     let mut files = Vec::new();
     while let Some(folder) = left.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
+        let unreadable = unreadable(&folder);
+        for entry in fs::read_dir(&folder).map_err(&unreadable)? {
+            let entry = entry.map_err(&unreadable)?;
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
                 continue;
             }
-            let kind = entry.file_type()?;
+            let kind = entry.file_type().map_err(&unreadable)?;
             if kind.is_dir() {
                 left.push(entry.path());
             } else if kind.is_file() {

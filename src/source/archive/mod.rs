@@ -24,6 +24,7 @@ mod inputs;
 mod pieces;
 mod reader;
 mod shape;
+mod text;
 
 use crate::model::{Process, UtcMillis};
 use crate::source::SetAside;

@@ -8,10 +8,11 @@ use serde::de::IgnoredAny;
 use super::frames::{Frame, Frames, Growth, Limits};
 use super::pieces::Pieces;
 use super::shape::{Moment, Object, Reading, read_object};
+use super::text::Text;
 use super::{ObservedAt, Piece, TimeFrom};
 use crate::model::{Process, UtcMillis};
 use crate::source::SetAside;
-use crate::source::walk::{Lost, Next, Walk, is_blank};
+use crate::source::walk::{Lost, Next, is_blank};
 
 /// What a record without a time of its own is told where no other is known.
 const NO_TIME: &str = "no observation time is known for it";
@@ -23,7 +24,7 @@ pub(super) struct Reader {
     reading: Reading,
     pieces: Pieces,
     /// The value being read, and where in it.
-    buffer: Vec<u8>,
+    text: Text,
     at: usize,
     /// The line that the place `counted` in the buffer is on.
     line: u64,
@@ -60,7 +61,7 @@ impl Reader {
             limits,
             reading: Reading::default(),
             pieces: Pieces::new(file, time),
-            buffer: Vec::new(),
+            text: Text::Bytes(Vec::new()),
             at: 0,
             line: 1,
             counted: 0,
@@ -109,19 +110,21 @@ impl Reader {
     }
 
     fn begin_value(&mut self) {
-        let (frame, line) = self.frames.next(&mut self.buffer);
+        let mut buffer = self.text.take();
+        let (frame, line) = self.frames.next(&mut buffer);
+        self.text = Text::checked(buffer);
         (self.at, self.counted, self.line) = (0, 0, line);
         self.array = None;
         self.is_grown = false;
-        let all = 0..self.buffer.len();
+        let all = 0..self.text.len();
         let is_first = std::mem::take(&mut self.is_untouched);
         match frame {
             Frame::Value => self.is_in_value = true,
-            Frame::Junk if is_first && is_binary(&self.buffer) => {
+            Frame::Junk if is_first && is_binary(self.text.as_bytes()) => {
                 self.put_aside("binary data; only its beginning is kept".to_owned(), all);
                 self.end();
             }
-            Frame::Junk if self.buffer.len() >= self.limits.raw => {
+            Frame::Junk if self.text.len() >= self.limits.raw => {
                 self.put_aside("not JSON; only its beginning is kept".to_owned(), all);
             }
             Frame::Junk => self.put_aside_junk(all),
@@ -139,7 +142,7 @@ impl Reader {
 
     /// Reads the value, or the next one, that stands in the buffer.
     fn read_value(&mut self) {
-        let mut walk = Walk::new(&self.buffer, self.at);
+        let mut walk = self.text.walk(self.at);
         let first = walk.peek();
         let start = walk.at;
         self.at = start;
@@ -168,21 +171,21 @@ impl Reader {
                 self.is_grown = false;
                 match object {
                     Object::Cut => {
-                        self.put_aside_cut("cut off".to_owned(), start..self.buffer.len());
+                        self.put_aside_cut("cut off".to_owned(), start..self.text.len());
                         self.is_in_value = false;
                     }
                     object => self.take(object, start..end, None),
                 }
             }
             Some(_) => {
-                self.put_aside_junk(start..self.buffer.len());
+                self.put_aside_junk(start..self.text.len());
                 self.is_in_value = false;
             }
         }
     }
 
     fn read_element(&mut self, Array { start, count }: Array) {
-        let mut walk = Walk::new(&self.buffer, self.at);
+        let mut walk = self.text.walk(self.at);
         match walk.next_element(count == 0) {
             Next::Closed => {
                 self.at = walk.at;
@@ -219,18 +222,21 @@ impl Reader {
         self.line = self.line_at(self.at);
         self.counted = self.at;
         let start = self.at;
-        if self.frames.grow(&mut self.buffer, start) != Growth::TooLong {
+        let mut buffer = self.text.take();
+        let growth = self.frames.grow(&mut buffer, start);
+        self.text = Text::checked(buffer);
+        if growth != Growth::TooLong {
             return true;
         }
         (self.at, self.counted) = (0, 0);
-        self.put_aside_long(0..self.buffer.len());
+        self.put_aside_long(0..self.text.len());
         self.is_in_value = false;
         false
     }
 
     /// Sets aside the rest of the array that is being read.
     fn lose(&mut self, at: usize, is_cut: bool, count: usize) {
-        let rest = at..self.buffer.len();
+        let rest = at..self.text.len();
         let reason = lost_reason(is_cut, count);
         self.is_in_value = false;
         if is_cut {
@@ -243,7 +249,7 @@ impl Reader {
     /// Takes what stood at this place in the buffer, as this element of an array if of any.
     fn take(&mut self, object: Object, at: Range<usize>, record: Option<usize>) {
         match object {
-            Object::Process(process) => self.take_bare(Some(*process), at),
+            Object::Process(process) => self.take_bare(Some(process), at),
             Object::Bad(bad) => {
                 let reason = match record {
                     Some(record) => format!("record {record}: {}", bad.reason),
@@ -299,7 +305,7 @@ impl Reader {
 
     /// Sets aside what begins neither an object nor an array.
     fn put_aside_junk(&mut self, at: Range<usize>) {
-        let text = self.buffer.get(at.clone()).unwrap_or_default();
+        let text = self.text.slice(at.clone());
         let reason = if serde_json::from_slice::<IgnoredAny>(text).is_ok() {
             "neither a process nor a snapshot"
         } else {
@@ -318,7 +324,7 @@ impl Reader {
 
     fn set_aside_of(&mut self, reason: String, at: Range<usize>) -> SetAside {
         let line = self.line_at(at.start);
-        let raw = self.buffer.get(at).unwrap_or_default();
+        let raw = self.text.slice(at);
         let end = raw.iter().rposition(|b| !is_blank(*b)).map_or(0, |i| i + 1);
         SetAside {
             source: self.name.clone(),
@@ -331,7 +337,7 @@ impl Reader {
     /// The line of a place in the buffer; counts on from the last place that was asked for.
     fn line_at(&mut self, at: usize) -> u64 {
         if at >= self.counted {
-            let passed = self.buffer.get(self.counted..at).unwrap_or_default();
+            let passed = self.text.slice(self.counted..at);
             self.line += passed.iter().filter(|b| **b == b'\n').count() as u64;
             self.counted = at;
         }

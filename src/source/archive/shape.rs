@@ -10,8 +10,12 @@ use crate::source::walk::{Bad, List, Lost, Nesting, Walk, in_words};
 
 /// One object, as far as it could be read. The walk stands behind it.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every object is a process, and lives for a moment only"
+)]
 pub(super) enum Object {
-    Process(Box<Process>),
+    Process(Process),
     Snapshot(Moment),
     /// Its text is whole but says nothing that can be kept, and this is why.
     Bad(Bad),
@@ -45,7 +49,7 @@ pub(super) fn read_object(walk: &mut Walk<'_>, reading: Reading) -> Object {
         walk.at = start;
     }
     let error = match walk.value::<Process>() {
-        Ok(process) => return Object::Process(Box::new(process)),
+        Ok(process) => return Object::Process(process),
         Err(error) => error,
     };
     if !reading.expects_snapshot {

@@ -259,3 +259,38 @@ fn what_is_too_long_is_passed_over_without_being_held() {
         assert_eq!(found[1].set_aside[0].raw, long.as_bytes()[..100]);
     }
 }
+
+proptest::proptest! {
+    /// Whatever is cut out of good input or put into it, reading ends, and every line that was not
+    /// touched is read.
+    #[test]
+    fn no_damage_spreads(
+        place in 0..4000usize,
+        cut in 0..200usize,
+        put in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+    ) {
+        let lines: Vec<String> = (0..4).map(|i| snapshot(i, &["a"])).collect();
+        let mut text = (lines.join("\n") + "\n").into_bytes();
+        let place = place.min(text.len());
+        let end = (place + cut).min(text.len());
+        text.splice(place..end, put);
+        let found = read(text);
+        let length = lines[0].len() + 1;
+        for (i, _) in lines.iter().enumerate() {
+            // A cut right before a line end may leave its neighbours on one line, or as one value.
+            let is_touched = place < (i + 2) * length && end + length >= i * length;
+            let is_there = found.iter().any(|t| t.starts_with(&format!("{i} a")));
+            proptest::prop_assert!(is_touched || is_there, "{i}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        read(bytes);
+    }
+
+    #[test]
+    fn no_brackets_panic(text in "[\\[\\]{}\",:\n\\\\a1 ]{0,60}") {
+        read(text);
+    }
+}
