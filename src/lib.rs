@@ -50,6 +50,8 @@ pub mod model;
 pub mod simulator;
 pub mod source;
 mod store;
+#[cfg(feature = "sync")]
+pub mod sync;
 
 pub use error::Error;
 pub use history::{Group, History, Question, Window};

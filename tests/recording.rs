@@ -1,6 +1,8 @@
 //! What recording promises, against the definitions computed a second time from the observations
 //! themselves: versions, outcomes and holds, whatever the order in which snapshots arrive.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use prochist::Question;
 use prochist::history::{Group, Window, parse_when};
 use prochist::model::UtcMillis;
-use prochist::Question;
 
 use super::clock::now;
 use super::failure::Failure;
@@ -40,8 +40,13 @@ pub struct Global {
     #[arg(long, value_name = "PATH", env = "PROCHIST_DB", global = true)]
     pub db: Option<PathBuf>,
     /// How answers are written [default: table]
-    #[arg(long, value_name = "FORMAT", global = true, hide_possible_values = true,
-          help = "How answers are written: table, json, ndjson, csv or markdown [default: table]")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        global = true,
+        hide_possible_values = true,
+        help = "How answers are written: table, json, ndjson, csv or markdown [default: table]"
+    )]
     pub format: Option<Format>,
 }
 
@@ -50,7 +55,8 @@ impl Global {
     pub fn database(&self) -> Result<PathBuf, Failure> {
         match &self.db {
             Some(path) if path.as_os_str().is_empty() => {
-                Err(Failure::usage("the path of the database is empty").hint("name it with --db PATH"))
+                Err(Failure::usage("the path of the database is empty")
+                    .hint("name it with --db PATH"))
             }
             Some(path) => Ok(path.clone()),
             None => directories::ProjectDirs::from("", "", "prochist")
@@ -103,7 +109,9 @@ fn moment(text: &str) -> Result<UtcMillis, String> {
 fn length(text: &str) -> Result<std::time::Duration, String> {
     match humantime::parse_duration(text) {
         Ok(length) if !length.is_zero() => Ok(length),
-        _ => Err("not a length of time: give a number with a unit, such as 60s, 5m or 24h".to_owned()),
+        _ => Err(
+            "not a length of time: give a number with a unit, such as 60s, 5m or 24h".to_owned(),
+        ),
     }
 }
 
@@ -186,7 +194,12 @@ pub struct SyncArgs {
     #[arg(long, value_name = "APP", env = "HATHORA_APP_ID")]
     pub app_id: String,
     /// Where the API is
-    #[arg(long, value_name = "URL", env = "PROCHIST_BASE_URL", default_value = "https://api.hathora.dev")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PROCHIST_BASE_URL",
+        default_value = "https://api.hathora.dev"
+    )]
     pub base_url: String,
     /// A file with the token; without it, HATHORA_TOKEN is the token
     #[arg(long, value_name = "PATH")]
@@ -197,13 +210,15 @@ pub struct SyncArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Reads a JSON array or object of ProcessV2, NDJSON of those, or NDJSON of snapshots
+#[command(
+    after_help = "Reads a JSON array or object of ProcessV2, NDJSON of those, or NDJSON of snapshots
 {\"observedAt\": TIME, \"processes\": […]}; plain, gzip or zstd, told by their bytes.
 
 Examples:
   prochist import archive/                             a folder, with all below it
   prochist import responses.json --observed-at 2024-05-01T20:15:00Z
-  zstdcat 2024-05.ndjson.zst | prochist import -")]
+  zstdcat 2024-05.ndjson.zst | prochist import -"
+)]
 pub struct ImportArgs {
     /// Files, folders, or - for standard input
     #[arg(required = true, value_name = "PATH")]
@@ -317,13 +332,23 @@ pub struct SqlArgs {
 The first line on standard output of a simulated API is {\"base_url\", \"app_id\", \"token\"}.")]
 pub struct SimulateArgs {
     /// Serve the API here; port 0 takes any free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with = "archive")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:0",
+        conflicts_with = "archive"
+    )]
     pub listen: std::net::SocketAddr,
     /// Serve on an address that other machines can reach
     #[arg(long, conflicts_with = "archive")]
     pub allow_remote: bool,
     /// Simulated seconds that pass in a second
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, conflicts_with = "archive")]
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        default_value_t = 1.0,
+        conflicts_with = "archive"
+    )]
     pub speed: f64,
     /// Write NDJSON snapshots to this file and end; - for standard output
     #[arg(long, value_name = "FILE")]
@@ -346,12 +371,12 @@ pub struct SimulateArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Leaves its database at prochist-demo.db in the current folder, or at --db PATH.")]
+#[command(
+    after_help = "Leaves its database at prochist-demo.db in the current folder, or at --db PATH; that of an
+earlier demo is replaced, any other history is not touched."
+)]
 pub struct DemoArgs {
     /// The same seed makes the same day
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
-    /// Replace the database of an earlier demo
-    #[arg(long)]
-    pub replace: bool,
 }

@@ -41,6 +41,11 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
             return Ok(Done::Whole);
         }
     }
-    output.rows(CoverageGap::FIELDS, CoverageGap::FIELDS, &report.answer.rows, &report)?;
+    output.rows(
+        CoverageGap::FIELDS,
+        CoverageGap::FIELDS,
+        &report.answer.rows,
+        &report,
+    )?;
     Ok(gaps(&report.answer.coverage, args.fail_on_gap))
 }

@@ -1,6 +1,5 @@
 //! What people see when a command fails: one line that names the thing, a hint, an exit code.
 
-use std::error::Error as _;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -93,7 +92,9 @@ impl From<Error> for Failure {
             Error::NotSqlite { .. } | Error::NotOurs { .. } => {
                 failure.hint("name a history database with --db PATH; this file was left as it is")
             }
-            Error::NewerSchema { .. } => failure.hint("upgrade prochist; the file was left as it is"),
+            Error::NewerSchema { .. } => {
+                failure.hint("upgrade prochist; the file was left as it is")
+            }
             Error::ReadOnly { .. } => {
                 failure.hint("recording needs to write the file and its folder")
             }

@@ -17,7 +17,15 @@ pub fn run(args: &HistoryArgs, database: &Path, output: &Output) -> Result<Done,
     }
     output.rows(
         VersionRow::FIELDS,
-        &["version", "first_seen_at", "last_seen_at", "changed", "status", "rooms_allocated", "exposed_port"],
+        &[
+            "version",
+            "first_seen_at",
+            "last_seen_at",
+            "changed",
+            "status",
+            "rooms_allocated",
+            "exposed_port",
+        ],
         &history.answer.rows,
         &history,
     )?;

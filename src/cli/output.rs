@@ -94,8 +94,8 @@ impl Output {
                 csv.flush()?;
             }
             Format::Table => {
-                let rows = values(for_people, rows)?;
-                out.write_all(table::draw(for_people, &rows, self.terminal).as_bytes())?;
+                drop(out);
+                return self.table(for_people, rows);
             }
             Format::Markdown => {
                 let rows = values(for_people, rows)?;
@@ -112,7 +112,10 @@ impl Output {
         if self.format() == Format::Table {
             eprintln!("{}", basis(coverage));
             for (reason, n) in &answer.excluded {
-                eprintln!("excluded: {n} × {}", reason.replace('_', " ").replace('.', ": "));
+                eprintln!(
+                    "excluded: {n} × {}",
+                    reason.replace('_', " ").replace('.', ": ")
+                );
             }
         }
         if answer.rows.is_empty() && self.format() != Format::Json {
@@ -128,10 +131,20 @@ impl Output {
             eprintln!(
                 "warning: {} in which processes may have gone unseen{}; see `prochist coverage`",
                 human::count(coverage.gaps.len() as u64, "gap", "gaps"),
-                if hidden > 0 { format!(" (at least {hidden})") } else { String::new() },
+                if hidden > 0 {
+                    format!(" (at least {hidden})")
+                } else {
+                    String::new()
+                },
             );
         }
         Ok(())
+    }
+
+    /// Writes a table for people.
+    pub fn table<R: Serialize>(&self, fields: &[&str], rows: &[R]) -> Result<(), Failure> {
+        let rows = values(fields, rows)?;
+        self.text(&table::draw(fields, &rows, self.terminal))
     }
 
     /// Writes text for people.

@@ -17,13 +17,20 @@ pub fn run(args: &PortsArgs, database: &Path, output: &Output) -> Result<Done, F
         if args.by.is_none() {
             return output.answer(&answer, &[], fail_on_gap);
         }
-        let fields = ["host", "holds", "reuses", "overlaps", "min_gap_ms", "median_gap_ms"];
+        let fields = [
+            "host",
+            "holds",
+            "reuses",
+            "overlaps",
+            "min_gap_ms",
+            "median_gap_ms",
+        ];
         output.rows(&fields, &fields, &answer.rows, &answer)?;
         output.about(&answer)?;
         return Ok(gaps(&answer.coverage, fail_on_gap));
     };
-    let (host, port) =
-        Endpoint::split_host_port(endpoint).map_err(|e| Failure::usage(format!("--endpoint: {e}")))?;
+    let (host, port) = Endpoint::split_host_port(endpoint)
+        .map_err(|e| Failure::usage(format!("--endpoint: {e}")))?;
     let answer = open(database)?.holders(&host, port, args.at, &question)?;
     output.answer(&answer, &[], fail_on_gap)
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use prochist::simulator::{Clock, Fleet, FleetConfig, ServeError, Server, ServerConfig, write_archive};
+use prochist::simulator::{
+    Clock, Fleet, FleetConfig, ServeError, Server, ServerConfig, write_archive,
+};
 use serde_json::json;
 
 use super::args::SimulateArgs;
@@ -17,7 +19,9 @@ use super::{Done, human};
 
 pub fn run(args: &SimulateArgs, _: &Output) -> Result<Done, Failure> {
     if args.concurrent == 0 || args.concurrent > 1_000_000 {
-        return Err(Failure::usage("--concurrent takes a number from 1 to 1000000"));
+        return Err(Failure::usage(
+            "--concurrent takes a number from 1 to 1000000",
+        ));
     }
     match &args.archive {
         Some(path) => archive(args, path),
@@ -27,7 +31,9 @@ pub fn run(args: &SimulateArgs, _: &Output) -> Result<Done, Failure> {
 
 fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
     if !(args.speed > 0.0 && args.speed <= 1e6) {
-        return Err(Failure::usage("--speed takes a factor above 0 and up to 1000000"));
+        return Err(Failure::usage(
+            "--speed takes a factor above 0 and up to 1000000",
+        ));
     }
     let (start, began, speed) = (now(), Instant::now(), args.speed);
     let clock: Clock = Arc::new(move || {
@@ -96,7 +102,9 @@ fn wait_for_the_end() -> Result<(), Failure> {
 
 fn archive(args: &SimulateArgs, path: &Path) -> Result<Done, Failure> {
     if !(args.hours > 0.0 && args.hours <= 24.0 * 366.0) {
-        return Err(Failure::usage("--hours takes a number above 0 and up to 8784, a year"));
+        return Err(Failure::usage(
+            "--hours takes a number above 0 and up to 8784, a year",
+        ));
     }
     let cannot = |e: io::Error| match e.kind() {
         io::ErrorKind::BrokenPipe => Failure::from(e),
@@ -105,7 +113,8 @@ fn archive(args: &SimulateArgs, path: &Path) -> Result<Done, Failure> {
     let config = FleetConfig::new(args.seed, args.concurrent, args.start);
     let duration = Duration::from_secs_f64(args.hours * 3600.0);
     let steps = (duration.as_secs_f64() / args.interval.as_secs_f64()).ceil() as u64 + 1;
-    let bar = super::import::progress_bar(Some(steps), "{msg} {wide_bar} {pos}/{len} snapshots {eta}");
+    let bar =
+        super::import::progress_bar(Some(steps), "{msg} {wide_bar} {pos}/{len} snapshots {eta}");
     bar.set_message("simulating");
     let out: Box<dyn Write> = if path == Path::new("-") {
         Box::new(io::stdout().lock())
@@ -114,7 +123,7 @@ fn archive(args: &SimulateArgs, path: &Path) -> Result<Done, Failure> {
     };
     let mut out = BufWriter::with_capacity(1 << 20, out);
     let summary = write_archive(config, duration, args.interval, &mut out, |progress| {
-        bar.set_position(progress.snapshots);
+        bar.set_position(progress.written.snapshots);
     })
     .map_err(cannot)?;
     out.flush().map_err(cannot)?;

@@ -29,7 +29,11 @@ fn screen(status: &Status, period: String) -> String {
     let last_run = status.last_run.as_ref().map_or_else(
         || "none yet".to_owned(),
         |run| {
-            let error = run.error.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
+            let error = run
+                .error
+                .as_ref()
+                .map(|e| format!(": {e}"))
+                .unwrap_or_default();
             format!(
                 "{} of {} at {}, {}{}",
                 run.kind,
@@ -48,7 +52,8 @@ fn screen(status: &Status, period: String) -> String {
     let advice = match status.longest_safe_interval_ms {
         None => "too few processes to tell how often to sync".to_owned(),
         Some(millis) if millis < 1000 => {
-            "ten processes of one app were created within a second: no interval is short enough".to_owned()
+            "ten processes of one app were created within a second: no interval is short enough"
+                .to_owned()
         }
         Some(millis) => format!(
             "sync at least every {}: ten processes of one app were created within that",
@@ -77,14 +82,20 @@ fn screen(status: &Status, period: String) -> String {
         ),
         ("open now", status.open.to_string()),
         ("lost", status.lost.to_string()),
-        ("set aside", human::count(status.set_aside, "record", "records")),
+        (
+            "set aside",
+            human::count(status.set_aside, "record", "records"),
+        ),
         ("gaps", gaps),
         ("last run", last_run),
         (
             "since then",
             match status.troubled_in_a_row {
                 0 => "the last run was complete".to_owned(),
-                n => format!("{} since the last complete one", human::count(n, "run", "runs")),
+                n => format!(
+                    "{} since the last complete one",
+                    human::count(n, "run", "runs")
+                ),
             },
         ),
         ("advice", advice),

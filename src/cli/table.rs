@@ -11,11 +11,11 @@ pub fn draw(fields: &[&str], rows: &[Vec<Value>], terminal: bool) -> String {
     let mut table = Table::new();
     if terminal {
         table
-            .load_preset(presets::UTF8_FULL_CONDENSED)
+            .load_style(presets::UTF8_FULL_CONDENSED)
             .set_content_arrangement(ContentArrangement::Dynamic);
     } else {
         table
-            .load_preset(presets::NOTHING)
+            .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled);
     }
     table.set_header(fields.iter().map(|field| heading(field)));
@@ -137,14 +137,22 @@ mod tests {
             ("p50_ms", json!(8_040_000), "2h 14m"),
             ("created_at_ms", json!(8_040_000), "8040000"),
             ("rate_low", json!(0.0312), "3.1%"),
-            ("changed", json!(["status", "started_at"]), "status, started_at"),
+            (
+                "changed",
+                json!(["status", "started_at"]),
+                "status, started_at",
+            ),
             ("extra", Value::Null, "–"),
             (
                 "exposed_port",
                 json!({"host": "a", "port": 72941, "name": "n", "transportType": "tls"}),
                 "a:72941/tls",
             ),
-            ("region", json!("a\u{1b}[2J\u{202e}b"), "a\\u{1b}[2J\\u{202e}b"),
+            (
+                "region",
+                json!("a\u{1b}[2J\u{202e}b"),
+                "a\\u{1b}[2J\\u{202e}b",
+            ),
         ] {
             assert_eq!(shown(field, &value), text, "{field}");
         }

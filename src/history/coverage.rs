@@ -126,6 +126,17 @@ impl History {
         })
     }
 
+    /// The sources that history was recorded from, in order of name.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn sources(&self) -> Result<Vec<String>, Error> {
+        self.db
+            .prepare_cached("SELECT DISTINCT source FROM run ORDER BY source")
+            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+            .doing("read sources")
+    }
+
     /// The latest runs that meet a condition over the columns of `sync_runs`.
     pub(super) fn runs(
         &self,

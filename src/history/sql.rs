@@ -114,7 +114,8 @@ impl History {
                 return Ok(Some(SqlCut::Rows));
             }
             count += 1;
-            let values: Result<Vec<SqlValue<'_>>, _> = (0..width).map(|i| next.get_ref(i)).collect();
+            let values: Result<Vec<SqlValue<'_>>, _> =
+                (0..width).map(|i| next.get_ref(i)).collect();
             rows.row(&values.doing("read a row")?)?;
         }
     }

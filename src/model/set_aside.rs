@@ -1,14 +1,26 @@
-//! What a source sent that could not be understood.
+//! Input that could not be read as a process, kept as it came so that nothing is lost silently.
 
-/// A piece of input that could not be understood, kept raw so that nothing is lost.
+use std::fmt;
+
+/// A stretch of input that was passed over, and why. What stood around it was read all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
-    /// The file or URL it came from.
+    /// Where it came from: a path as given, `-` for standard input, or a URL.
     pub source: String,
-    /// The line it stands in, from 1, where the source has lines.
+    /// The line on which it begins, from 1; `None` where the source has no lines to count.
     pub line: Option<u64>,
     /// What is wrong with it, in one line.
     pub reason: String,
-    /// The text as it came.
+    /// The input itself, byte for byte; only its beginning where the reason says so.
     pub raw: Vec<u8>,
+}
+
+/// `fleet.ndjson:12: cut off`.
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.source, self.reason),
+            None => write!(f, "{}: {}", self.source, self.reason),
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Strict where a wrong guess would invent a fact: a required field that is missing, a field given
 //! twice and a number that is none are errors. Lenient where nothing is lost: the nullable fields
-//! and `additionalExposedPorts` may be left out, as encoders that omit empty values do.
+//! and `additionalExposedPorts` may be left out, as encoders that omit empty values do, and no
+//! additional ports may be written as null, as encoders that know no empty list do.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -54,7 +55,7 @@ impl<'de> Deserialize<'de> for Process {
                 let mut exposed_port = None;
                 let mut additional_exposed_ports = None;
                 let mut extra = Extra::default();
-                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(Key(name)) = map.next_key()? {
                     match &*name {
                         "processId" => read(&mut map, "processId", &mut process_id)?,
                         "appId" => read(&mut map, "appId", &mut app_id)?,
@@ -91,7 +92,9 @@ impl<'de> Deserialize<'de> for Process {
                     stopping_at: stopping_at.flatten(),
                     terminated_at: terminated_at.flatten(),
                     exposed_port: exposed_port.flatten(),
-                    additional_exposed_ports: additional_exposed_ports.unwrap_or_default(),
+                    additional_exposed_ports: additional_exposed_ports
+                        .flatten()
+                        .unwrap_or_default(),
                     extra,
                 })
             }
@@ -116,7 +119,7 @@ impl<'de> Deserialize<'de> for ExposedPort {
                 let mut name = None;
                 let mut transport_type = None;
                 let mut extra = Extra::default();
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(Key(key)) = map.next_key()? {
                     match &*key {
                         "host" => read(&mut map, "host", &mut host)?,
                         "port" => read(&mut map, "port", &mut port)?,
@@ -137,6 +140,11 @@ impl<'de> Deserialize<'de> for ExposedPort {
         deserializer.deserialize_map(Fields)
     }
 }
+
+/// A field name, borrowed from the text wherever it has no escapes: a record has some twenty names,
+/// and a copy of each would cost more than the rest of the reading.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn read<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
     map: &mut A,
@@ -163,7 +171,7 @@ fn keep<'de, A: MapAccess<'de>>(
 ) -> Result<(), A::Error> {
     let json: Box<RawValue> = map.next_value()?;
     extra
-        .insert(name.clone().into_owned(), json.get())
+        .insert(name.as_ref().to_owned(), json.get())
         .map_err(|e| A::Error::custom(format_args!("{name}: {e}")))
 }
 

@@ -8,6 +8,8 @@
 mod absence;
 mod file;
 mod holds;
+mod known;
+mod ledger;
 mod observe;
 mod recorder;
 mod rows;

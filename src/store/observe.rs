@@ -44,6 +44,8 @@ impl Recorder {
             }
         } else if at_ms < tracked.last_seen_ms || tracked.latest != *process {
             self.observe_late(db, &mut tracked, process, recorded)?;
+        } else {
+            self.see_known(db, &mut tracked)?;
         }
         tracked.seen_here_ms = at_ms;
         self.tracked.insert(process.process_id.clone(), tracked);
@@ -141,7 +143,7 @@ impl Recorder {
             },
         )?;
         match woven {
-            Woven::Known => Ok(()),
+            Woven::Known => self.see_known(db, tracked),
             Woven::Within => self.sight(db, tracked),
             Woven::Versions(versions) => {
                 recorded.processes_changed += 1;
@@ -205,6 +207,15 @@ impl Recorder {
     ) -> Result<i64, Error> {
         let names = process.changed_since(earlier).join(",");
         self.words.word(db, &names)
+    }
+
+    /// An observation that another stream has made already says nothing new; but an open sighting
+    /// goes on only over snapshots that its own stream has.
+    fn see_known(&mut self, db: &Connection, tracked: &mut Tracked) -> Result<(), Error> {
+        if tracked.sighting_ms.is_some() {
+            self.sight(db, tracked)?;
+        }
+        Ok(())
     }
 
     /// Notes that the process was seen in the stream's snapshot.

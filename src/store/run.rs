@@ -2,12 +2,13 @@
 
 use rusqlite::named_params;
 
+use super::ledger::insert_aside;
 use super::recorder::Recorder;
 use super::snapshot_writer::{Recorded, SnapshotWriter};
 use super::{Store, words::Words};
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Gap, SetAside, Snapshot, UtcMillis};
+use crate::model::{SetAside, Snapshot, UtcMillis};
 
 /// What a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +170,7 @@ impl Run<'_> {
         )
     }
 
-    /// Keeps what could not be understood.
+    /// Keeps what could not be understood and belongs to no snapshot.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
@@ -178,64 +179,9 @@ impl Run<'_> {
             .store
             .connection
             .unchecked_transaction()
-            .doing("set aside")?;
-        db.prepare_cached(
-            "INSERT INTO aside (run_id, source, line, reason, raw)
-             VALUES (:run, :source, :line, :reason, :raw)",
-        )
-        .and_then(|mut statement| {
-            statement.execute(named_params! {
-                ":run": self.recorder.run_id,
-                ":source": aside.source,
-                ":line": aside.line.map(|line| line.cast_signed()),
-                ":reason": aside.reason,
-                ":raw": aside.raw,
-            })
-        })
-        .doing("set a record aside")?;
-        db.prepare_cached("UPDATE run SET set_aside = set_aside + 1 WHERE run_id = :run")
-            .and_then(|mut statement| {
-                statement.execute(named_params! { ":run": self.recorder.run_id })
-            })
             .doing("set a record aside")?;
+        insert_aside(&db, self.recorder.run_id, aside)?;
         db.commit().doing("set a record aside")
-    }
-
-    /// Records that processes may be missing.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`].
-    pub fn gap(&mut self, gap: &Gap) -> Result<(), Error> {
-        let db = self
-            .store
-            .connection
-            .unchecked_transaction()
-            .doing("record a gap")?;
-        let words = &mut self.recorder.words;
-        let app = words.word(&db, &gap.app_id)?;
-        let optional = |words: &mut Words, text: &Option<String>| match text {
-            Some(text) => words.word(&db, text).map(Some),
-            None => Ok(None),
-        };
-        let region = optional(words, &gap.region)?;
-        let status = optional(words, &gap.status)?;
-        db.prepare_cached(
-            "INSERT INTO gap (run_id, app, region, status, since_ms, until_ms, hidden_at_least)
-             VALUES (:run, :app, :region, :status, :since, :until, :hidden)",
-        )
-        .and_then(|mut statement| {
-            statement.execute(named_params! {
-                ":run": self.recorder.run_id,
-                ":app": app,
-                ":region": region,
-                ":status": status,
-                ":since": gap.since.millis(),
-                ":until": gap.until.millis(),
-                ":hidden": gap.hidden_at_least.map(u64::cast_signed),
-            })
-        })
-        .doing("record a gap")?;
-        db.commit().doing("record a gap")
     }
 
     /// Ends the run.

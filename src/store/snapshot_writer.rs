@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params};
 
+use super::ledger::{insert_aside, insert_gap};
 use super::recorder::Recorder;
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Extent, Process, UtcMillis};
+use crate::model::{Extent, Gap, Process, SetAside, UtcMillis};
 
 /// What recording came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +81,27 @@ impl<'r> SnapshotWriter<'r> {
     pub fn observe_unknown(&mut self, process_id: &str) -> Result<(), Error> {
         self.recorder
             .observe_unknown(&self.db, process_id, &mut self.recorded)
+    }
+
+    /// Keeps what could not be understood of the snapshot.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn set_aside(&mut self, aside: &SetAside) -> Result<(), Error> {
+        insert_aside(&self.db, self.recorder.run_id, aside)
+    }
+
+    /// Records that the snapshot may have hidden processes.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn gap(&mut self, gap: &Gap) -> Result<(), Error> {
+        insert_gap(
+            &self.db,
+            &mut self.recorder.words,
+            self.recorder.run_id,
+            gap,
+        )
     }
 
     /// Ends the snapshot; `extent` says what the absence of a process from it means.

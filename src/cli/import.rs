@@ -1,0 +1,264 @@
+//! `prochist import`.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use prochist::model::{Extent, SetAside};
+use prochist::source::archive::{
+    Archive, ArchiveError, Input, ObservedAt, Options, Piece, TimeFrom,
+};
+use prochist::{Ending, Recorded, Run, RunKind, RunResult, Store};
+use serde::Serialize;
+
+use super::args::ImportArgs;
+use super::clock::now;
+use super::failure::Failure;
+use super::human::count;
+use super::output::Output;
+use super::{Done, table::printable};
+
+/// How many of the records set aside are shown; all are in the file.
+const SHOWN: usize = 10;
+
+pub fn run(args: &ImportArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
+    let mut archive = open(args)?;
+    let mut store = Store::open(database)?;
+    // The archive is still there if the power fails.
+    store.force_commits(false)?;
+    let source = args
+        .paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let bar = progress_bar(
+        archive.total_bytes(),
+        "{msg} {wide_bar} {bytes}/{total_bytes} {eta}",
+    );
+    bar.set_message("importing");
+    let mut run = store.begin(RunKind::Import, &source, now())?;
+    let mut import = Import {
+        extent: match (args.complete, args.app_id.is_empty()) {
+            (false, _) => Extent::Partial,
+            (true, true) => Extent::Complete,
+            (true, false) => Extent::CompleteFor(args.app_id.clone()),
+        },
+        ..Import::default()
+    };
+    import.all(&mut archive, &mut run, &bar)?;
+    let mut ending = Ending::new(
+        now(),
+        if import.set_aside == 0 {
+            RunResult::Complete
+        } else {
+            RunResult::Partial
+        },
+    );
+    ending.bytes = archive.bytes_read();
+    let recorded = run.finish(&ending)?;
+    bar.finish_and_clear();
+
+    let report = Report::new(archive.file_count(), recorded, import.set_aside);
+    output.rows(Report::FIELDS, Report::FIELDS, &[&report], &report)?;
+    import.tell(&archive);
+    Ok(if import.set_aside == 0 {
+        Done::Whole
+    } else {
+        Done::Partial
+    })
+}
+
+/// A progress bar for a terminal; silent where there is none.
+pub fn progress_bar(length: Option<u64>, template: &str) -> ProgressBar {
+    let bar = match length {
+        Some(length) => ProgressBar::new(length),
+        None => ProgressBar::new_spinner(),
+    };
+    if !io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let template = if length.is_some() {
+        template
+    } else {
+        "{msg} {spinner} {bytes}"
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn open(args: &ImportArgs) -> Result<Archive, Failure> {
+    let inputs = args
+        .paths
+        .iter()
+        .map(|path| {
+            if path == Path::new("-") {
+                Input::Stdin(Box::new(io::stdin()))
+            } else {
+                Input::Path(path.clone())
+            }
+        })
+        .collect();
+    let options = Options {
+        observed_at: args.observed_at,
+    };
+    Archive::open(inputs, options).map_err(|error| {
+        let failure = Failure::caused(&error);
+        match error {
+            ArchiveError::NoTime { .. } => {
+                failure.hint("say when they were observed with --observed-at TIME")
+            }
+            ArchiveError::Unreadable { .. } => failure,
+        }
+    })
+}
+
+#[derive(Default)]
+struct Import {
+    extent: Extent,
+    set_aside: u64,
+    shown: Vec<SetAside>,
+    dated_by_mtime: BTreeSet<usize>,
+}
+
+impl Import {
+    /// Records everything, pieces of one moment as one snapshot.
+    fn all(
+        &mut self,
+        archive: &mut Archive,
+        run: &mut Run<'_>,
+        bar: &ProgressBar,
+    ) -> Result<(), Failure> {
+        let mut ahead = archive.next();
+        while let Some(piece) = ahead.take() {
+            bar.set_position(archive.bytes_read());
+            let Some(observed_at) = piece.observed_at else {
+                for aside in piece.set_aside {
+                    run.set_aside(&aside)?;
+                    self.show(aside);
+                }
+                ahead = archive.next();
+                continue;
+            };
+            ahead = self.snapshot(archive, run, observed_at, piece)?;
+        }
+        Ok(())
+    }
+
+    /// Records the snapshot that begins with this piece; returns the first piece after it.
+    fn snapshot(
+        &mut self,
+        archive: &mut Archive,
+        run: &mut Run<'_>,
+        observed_at: ObservedAt,
+        first: Piece,
+    ) -> Result<Option<Piece>, Failure> {
+        let mut snapshot = run.snapshot(observed_at.time)?;
+        let mut whole = true;
+        let mut piece = first;
+        let after = loop {
+            if piece
+                .observed_at
+                .is_some_and(|at| at.from == TimeFrom::FileMtime)
+            {
+                self.dated_by_mtime.insert(piece.file);
+            }
+            for process in &piece.processes {
+                snapshot.observe(process)?;
+            }
+            for aside in piece.set_aside {
+                // What could not be read may have been a live process.
+                whole = false;
+                snapshot.set_aside(&aside)?;
+                self.show(aside);
+            }
+            match archive.next() {
+                Some(next) if next.observed_at.map(|at| at.time) == Some(observed_at.time) => {
+                    piece = next;
+                }
+                after => break after,
+            }
+        };
+        let extent = if whole {
+            &self.extent
+        } else {
+            &Extent::Partial
+        };
+        snapshot.commit(extent)?;
+        Ok(after)
+    }
+
+    fn show(&mut self, aside: SetAside) {
+        self.set_aside += 1;
+        if self.shown.len() < SHOWN {
+            self.shown.push(SetAside {
+                raw: Vec::new(),
+                ..aside
+            });
+        }
+    }
+
+    /// Says what people must know beside the numbers.
+    fn tell(&self, archive: &Archive) {
+        if let Some(&file) = self.dated_by_mtime.first() {
+            let name = printable(archive.file_name(file));
+            let others = match self.dated_by_mtime.len() - 1 {
+                0 => String::new(),
+                n => format!(" and {} more", n),
+            };
+            eprintln!(
+                "note: {name}{others} did not say when it was observed, so its time of last \
+                 modification was taken; --observed-at TIME says otherwise"
+            );
+        }
+        for aside in &self.shown {
+            eprintln!("set aside: {}", printable(&aside.to_string()));
+        }
+        if self.set_aside > 0 {
+            eprintln!(
+                "warning: {} could not be understood and {} kept aside; see `prochist sql 'SELECT * \
+                 FROM set_aside'`",
+                count(self.set_aside, "record", "records"),
+                if self.set_aside == 1 { "is" } else { "are" }
+            );
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    files: usize,
+    snapshots: u64,
+    processes_seen: u64,
+    processes_new: u64,
+    processes_changed: u64,
+    processes_lost: u64,
+    set_aside: u64,
+}
+
+impl Report {
+    const FIELDS: &'static [&'static str] = &[
+        "files",
+        "snapshots",
+        "processes_seen",
+        "processes_new",
+        "processes_changed",
+        "processes_lost",
+        "set_aside",
+    ];
+
+    fn new(files: usize, recorded: Recorded, set_aside: u64) -> Self {
+        Self {
+            files,
+            snapshots: recorded.snapshots,
+            processes_seen: recorded.processes_seen,
+            processes_new: recorded.processes_new,
+            processes_changed: recorded.processes_changed,
+            processes_lost: recorded.processes_lost,
+            set_aside,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What the ledger keeps beside a run: what was set aside, and what may be missing.
+
+use rusqlite::{Connection, named_params};
+
+use super::words::Words;
+use crate::Error;
+use crate::error::Doing;
+use crate::model::{Gap, SetAside};
+
+pub(super) fn insert_aside(db: &Connection, run_id: i64, aside: &SetAside) -> Result<(), Error> {
+    db.prepare_cached(
+        "INSERT INTO aside (run_id, source, line, reason, raw)
+         VALUES (:run, :source, :line, :reason, :raw)",
+    )
+    .and_then(|mut statement| {
+        statement.execute(named_params! {
+            ":run": run_id,
+            ":source": aside.source,
+            ":line": aside.line.map(u64::cast_signed),
+            ":reason": aside.reason,
+            ":raw": aside.raw,
+        })
+    })
+    .doing("set a record aside")?;
+    db.prepare_cached("UPDATE run SET set_aside = set_aside + 1 WHERE run_id = :run")
+        .and_then(|mut statement| statement.execute(named_params! { ":run": run_id }))
+        .doing("set a record aside")?;
+    Ok(())
+}
+
+pub(super) fn insert_gap(
+    db: &Connection,
+    words: &mut Words,
+    run_id: i64,
+    gap: &Gap,
+) -> Result<(), Error> {
+    let app = words.word(db, &gap.app_id)?;
+    let mut optional = |text: &Option<String>| match text {
+        Some(text) => words.word(db, text).map(Some),
+        None => Ok(None),
+    };
+    let (region, status) = (optional(&gap.region)?, optional(&gap.status)?);
+    db.prepare_cached(
+        "INSERT INTO gap (run_id, app, region, status, since_ms, until_ms, hidden_at_least)
+         VALUES (:run, :app, :region, :status, :since, :until, :hidden)",
+    )
+    .and_then(|mut statement| {
+        statement.execute(named_params! {
+            ":run": run_id,
+            ":app": app,
+            ":region": region,
+            ":status": status,
+            ":since": gap.since.millis(),
+            ":until": gap.until.millis(),
+            ":hidden": gap.hidden_at_least.map(u64::cast_signed),
+        })
+    })
+    .doing("record a gap")?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! One look at a live API, and how it is recorded.
+//!
+//! [`look`] asks: the list of the most recent processes, then each process that is open on record
+//! and that the list did not show. [`record`] makes it one snapshot and one row of the ledger. The
+//! two are apart so that nothing is locked while the network is waited for, and so that the caller,
+//! who has the clock, says when it was.
+//!
+//! Limits: an API shows ten processes a list. What the list may have hidden is recorded as a gap.
+
+mod window;
+
+use std::collections::HashSet;
+
+use futures_util::StreamExt;
+
+pub use window::{PAGE_ROWS, may_hide};
+
+use crate::model::{Extent, Gap, Process, SetAside, UtcMillis};
+use crate::source::api::{ApiError, Client, Filter, Info};
+use crate::{Ending, Error, Recorded, RunKind, RunResult, Store};
+
+/// How many requests are under way at once.
+const CONCURRENCY: usize = 8;
+
+/// What an API said when it was looked at.
+#[derive(Debug)]
+pub struct Look {
+    app_id: String,
+    /// What it described: the page of its list first.
+    processes: Vec<Process>,
+    /// How many of the processes, from the beginning, are the page.
+    in_page: usize,
+    /// Rows of the page, those included that could not be understood.
+    page_rows: usize,
+    unknown: Vec<String>,
+    set_aside: Vec<SetAside>,
+    /// Questions that got no answer.
+    unanswered: Vec<ApiError>,
+    requests: u64,
+    bytes: u64,
+}
+
+/// What recording a look came to.
+#[derive(Debug)]
+pub struct Synced {
+    /// The run's number in the ledger.
+    pub run_id: i64,
+    /// What was recorded.
+    pub recorded: Recorded,
+    /// Requests made.
+    pub requests: u64,
+    /// What the page may have hidden.
+    pub gap: Option<Gap>,
+    /// Records that could not be understood.
+    pub set_aside: Vec<SetAside>,
+    /// Why some processes could not be asked for.
+    pub unanswered: Vec<ApiError>,
+}
+
+impl Synced {
+    /// Whether everything that was asked for could be had and understood.
+    pub fn is_complete(&self) -> bool {
+        self.set_aside.is_empty() && self.unanswered.is_empty()
+    }
+}
+
+/// Asks for the list and then for each of `open` that it does not show.
+///
+/// # Errors
+/// [`ApiError`] if the list cannot be had. A single process that cannot be had is no error: the
+/// look says so.
+pub async fn look(client: &Client, app_id: &str, open: &[String]) -> Result<Look, ApiError> {
+    let page = client.latest(app_id, &Filter::default()).await?;
+    let mut look = Look {
+        app_id: app_id.to_owned(),
+        in_page: page.processes.len(),
+        page_rows: page.processes.len() + page.set_aside.len(),
+        processes: page.processes,
+        unknown: Vec::new(),
+        set_aside: page.set_aside,
+        unanswered: Vec::new(),
+        requests: 1,
+        bytes: page.bytes,
+    };
+    let shown: HashSet<&str> = look
+        .processes
+        .iter()
+        .map(|process| process.process_id.as_str())
+        .collect();
+    let missing: Vec<String> = open
+        .iter()
+        .filter(|id| !shown.contains(id.as_str()))
+        .cloned()
+        .collect();
+    let mut answers = futures_util::stream::iter(missing)
+        .map(|id| async move {
+            let answer = client.info(app_id, &id).await;
+            (id, answer)
+        })
+        .buffered(CONCURRENCY);
+    while let Some((id, answer)) = answers.next().await {
+        look.requests += 1;
+        match answer {
+            Ok(Info::Known(process, bytes)) => {
+                look.bytes += bytes;
+                look.processes.push(*process);
+            }
+            Ok(Info::Unknown) => look.unknown.push(id),
+            Ok(Info::SetAside(aside)) => look.set_aside.push(aside),
+            // The others would be refused as well.
+            Err(error @ ApiError::Unauthorized { .. }) => return Err(error),
+            Err(error) => look.unanswered.push(error),
+        }
+    }
+    Ok(look)
+}
+
+/// Records a look as one snapshot, seen at `observed_at`, and one run. `source` names the API; later
+/// looks at the same one continue its stream.
+///
+/// # Errors
+/// [`Error::Sqlite`]; what was recorded is then nothing.
+pub fn record(
+    store: &mut Store,
+    source: &str,
+    look: Look,
+    started_at: UtcMillis,
+    observed_at: UtcMillis,
+) -> Result<Synced, Error> {
+    let gap = hidden(store, &look)?;
+    let mut run = store.begin(RunKind::Sync, source, started_at)?;
+    let run_id = run.id();
+    let mut snapshot = run.snapshot(observed_at)?;
+    for process in &look.processes {
+        snapshot.observe(process)?;
+    }
+    for process_id in &look.unknown {
+        snapshot.observe_unknown(process_id)?;
+    }
+    for aside in &look.set_aside {
+        snapshot.set_aside(aside)?;
+    }
+    if let Some(gap) = &gap {
+        snapshot.gap(gap)?;
+    }
+    let recorded = snapshot.commit(&Extent::Partial)?;
+    let synced = Synced {
+        run_id,
+        recorded,
+        requests: look.requests,
+        gap,
+        set_aside: look.set_aside,
+        unanswered: look.unanswered,
+    };
+    run.finish(&Ending {
+        requests: look.requests,
+        bytes: look.bytes,
+        deferred: synced.unanswered.len() as u64,
+        error: synced.unanswered.first().map(ToString::to_string),
+        ..Ending::new(
+            observed_at,
+            if synced.is_complete() {
+                RunResult::Complete
+            } else {
+                RunResult::Partial
+            },
+        )
+    })?;
+    Ok(synced)
+}
+
+/// Enters in the ledger that the list could not be had.
+///
+/// # Errors
+/// [`Error::Sqlite`].
+pub fn record_failure(
+    store: &mut Store,
+    source: &str,
+    error: &ApiError,
+    started_at: UtcMillis,
+    finished_at: UtcMillis,
+) -> Result<(), Error> {
+    let run = store.begin(RunKind::Sync, source, started_at)?;
+    run.finish(&Ending {
+        requests: 1,
+        error: Some(error.to_string()),
+        ..Ending::new(finished_at, RunResult::Failed)
+    })?;
+    Ok(())
+}
+
+fn hidden(store: &Store, look: &Look) -> Result<Option<Gap>, Error> {
+    let page = &look.processes[..look.in_page];
+    for process in page {
+        if store.knows(&process.process_id)? {
+            return Ok(None);
+        }
+    }
+    let Some(oldest) = page.iter().map(|process| process.created_at).min() else {
+        return Ok(None);
+    };
+    let known = store.newest_creation_before(&look.app_id, oldest)?;
+    Ok(
+        may_hide(look.page_rows, oldest, known).map(|(since, until)| Gap {
+            app_id: look.app_id.clone(),
+            region: None,
+            status: None,
+            since,
+            until,
+            hidden_at_least: None,
+        }),
+    )
+}
