@@ -222,19 +222,21 @@ impl History {
         let mut statement = self
             .db
             .prepare_cached(&format!(
-                "SELECT h.endpoint_id, w.text AS host, e.port, t.text AS transport, p.process_id,
-                        a.text AS app_id, r.text AS region, p.deployment AS deployment_id,
-                        p.outcome, h.held_from_ms, h.held_until_ms, p.seen_until_ms,
-                        {FILTER} AS passes
-                 FROM hold h
-                 JOIN process_seen p USING (process_key)
-                 JOIN endpoint e USING (endpoint_id)
-                 JOIN word w ON w.word_id = e.host
-                 JOIN word t ON t.word_id = e.transport
-                 JOIN word a ON a.word_id = p.app
-                 JOIN word r ON r.word_id = p.region
-                 WHERE {}
-                 ORDER BY h.endpoint_id, h.held_from_ms, p.process_id",
+                "SELECT *, {FILTER} AS passes
+                 FROM (
+                     SELECT h.endpoint_id, w.text AS host, e.port, t.text AS transport,
+                            p.process_id, a.text AS app_id, r.text AS region,
+                            p.deployment AS deployment_id, p.outcome, h.held_from_ms,
+                            h.held_until_ms, p.seen_until_ms
+                     FROM hold h
+                     JOIN process_seen p USING (process_key)
+                     JOIN endpoint e USING (endpoint_id)
+                     JOIN word w ON w.word_id = e.host
+                     JOIN word t ON t.word_id = e.transport
+                     JOIN word a ON a.word_id = p.app
+                     JOIN word r ON r.word_id = p.region
+                     WHERE {})
+                 ORDER BY endpoint_id, held_from_ms, process_id",
                 match endpoint {
                     Some(_) =>
                         "h.endpoint_id IN

@@ -72,7 +72,7 @@ pub fn parse_when(text: &str, now: UtcMillis) -> Result<UtcMillis, TimeError> {
         return UtcMillis::from_millis(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
     }
     if let Ok(age) = humantime::parse_duration(text) {
-        return Ok(now.plus_millis(-millis(age)));
+        return UtcMillis::from_millis(now.millis().saturating_sub(millis(age)));
     }
     text.parse()
 }
