@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
+use super::weave::VersionRun;
 use super::words::Words;
 use crate::Error;
 use crate::error::Doing;
@@ -56,6 +57,8 @@ pub(super) struct Tracked {
     pub lost_ms: Option<i64>,
     /// Endpoint to from and until.
     pub holds: BTreeMap<i64, (i64, Option<i64>)>,
+    /// The version among which its latest late observation fell.
+    pub late: Option<VersionRun>,
 }
 
 impl Recorder {
