@@ -1,6 +1,6 @@
 //! The file: what it must be, how it is made, what it refuses, and that it is then untouched.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
@@ -283,4 +283,49 @@ fn a_snapshot_is_whole_or_not_there() {
         one::<i64>(&open(&path), "SELECT snapshots FROM sync_runs"),
         2
     );
+}
+
+/// A history on a medium that cannot be written, as one who may not write it: root may, so there
+/// the reading is done as somebody else.
+#[cfg(all(unix, feature = "cli"))]
+#[test]
+fn a_file_in_a_folder_that_cannot_be_written_is_read_all_the_same() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    let folder = folder();
+    let inner = folder.path().join("100% sealed?");
+    let path = inner.join("history #1.db");
+    record_one(&path);
+    assert!(!inner.join("history #1.db-wal").exists());
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    fs::set_permissions(&inner, fs::Permissions::from_mode(0o555)).unwrap();
+    let binary = folder.path().join("prochist");
+    fs::copy(env!("CARGO_BIN_EXE_prochist"), &binary).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = if fs::write(inner.join("probe"), "").is_ok() {
+            fs::remove_file(inner.join("probe")).unwrap();
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+            command.arg(&binary);
+            command
+        } else {
+            Command::new(&binary)
+        };
+        command.arg("--db").arg(&path).args(arguments).output()
+    };
+    let Ok(read) = run(&["status", "--format", "csv"]) else {
+        println!("skipped: no setpriv to become somebody who may not write");
+        return;
+    };
+    assert!(read.status.success(), "{read:?}");
+    let archive = folder.path().join("a.ndjson");
+    fs::write(&archive, "").unwrap();
+    fs::set_permissions(&archive, fs::Permissions::from_mode(0o644)).unwrap();
+    let written = run(&["import", archive.to_str().unwrap()]).unwrap();
+    let message = String::from_utf8_lossy(&written.stderr).into_owned();
+    assert_eq!(written.status.code(), Some(1), "{message}");
+    assert!(message.contains("is read-only"), "{message}");
+    fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -93,7 +93,7 @@ pub enum Command {
     Sql(SqlArgs),
     /// Serve the API of a simulated fleet, or write its archive
     Simulate(SimulateArgs),
-    /// Simulate a day, record it over HTTP and answer questions about it
+    /// Simulate a day, record it over HTTP and answer questions about it: start here
     Demo(DemoArgs),
 }
 
@@ -379,4 +379,7 @@ pub struct DemoArgs {
     /// The same seed makes the same day
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
+    /// Simulated hours
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=168))]
+    pub hours: i64,
 }
