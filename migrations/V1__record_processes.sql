@@ -78,8 +78,8 @@ CREATE TABLE snapshot (
     run_id         INTEGER NOT NULL REFERENCES run,
     PRIMARY KEY (stream_id, observed_at_ms)
 ) STRICT, WITHOUT ROWID;
--- The period covered is the first and the last of all.
-CREATE INDEX snapshot_observed ON snapshot (observed_at_ms);
+-- Every answer says which period is covered, and by how many runs.
+CREATE INDEX snapshot_observed ON snapshot (observed_at_ms, run_id);
 
 -- One row a process: its latest state, as far as the questions group, filter and compute by it.
 CREATE TABLE process (
