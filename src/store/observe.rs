@@ -25,8 +25,22 @@ impl Recorder {
         recorded: &mut Recorded,
     ) -> Result<(), Error> {
         let at_ms = self.at_ms;
-        if !self.tracked.contains_key(&process.process_id) {
-            self.track(db, &process.process_id)?;
+        match self.tracked.get_mut(&process.process_id) {
+            // By far the most: it goes on as the snapshot before showed it, and that is no news.
+            Some(tracked)
+                if self.snapshot_written
+                    && tracked.sighting_ms.is_some()
+                    && at_ms > tracked.last_seen_ms
+                    && at_ms >= self.latest_absence_ms
+                    && tracked.outcome != Outcome::Lost
+                    && tracked.latest == *process =>
+            {
+                tracked.last_seen_ms = at_ms;
+                tracked.seen_here_ms = at_ms;
+                return Ok(());
+            }
+            Some(_) => {}
+            None => self.track(db, &process.process_id)?,
         }
         let Some(mut tracked) = self.tracked.remove(&process.process_id) else {
             recorded.processes_new += 1;

@@ -26,7 +26,7 @@ pub(super) struct Recorder {
     pub(super) tracked: HashMap<String, Tracked>,
     /// The snapshot in progress; its row exists only once something new was in it.
     pub(super) at_ms: i64,
-    snapshot_written: bool,
+    pub(super) snapshot_written: bool,
     in_snapshot: bool,
     data_version: Option<i64>,
     /// The latest moment at which anything was known to be absent: no look is later.
