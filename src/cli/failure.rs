@@ -95,9 +95,8 @@ impl From<Error> for Failure {
             Error::NewerSchema { .. } => {
                 failure.hint("upgrade prochist; the file was left as it is")
             }
-            Error::ReadOnly { .. } => {
-                failure.hint("recording needs to write the file and its folder")
-            }
+            Error::ReadOnly { .. } => failure
+                .hint("recording needs to write the file, and SQLite its folder, even to read"),
             Error::EmptyWindow { .. } => Self {
                 kind: Kind::Usage,
                 ..failure

@@ -41,14 +41,14 @@ pub fn run(args: &SqlArgs, database: &Path, output: &Output) -> Result<Done, Fai
     Ok(match cut {
         None => Done::Whole,
         Some(SqlCut::Rows) => {
-            eprintln!(
+            say!(
                 "warning: cut after {}; --max-rows 0 gives all",
                 human::count(args.max_rows, "row", "rows")
             );
             Done::Partial
         }
         Some(SqlCut::Time) => {
-            eprintln!(
+            say!(
                 "warning: cut after {}; --timeout gives more time",
                 humantime::format_duration(timeout)
             );
@@ -60,7 +60,7 @@ pub fn run(args: &SqlArgs, database: &Path, output: &Output) -> Result<Done, Fai
 fn read_query() -> Result<String, Failure> {
     let mut stdin = io::stdin();
     if stdin.is_terminal() {
-        eprintln!("type a query, then end the input with Ctrl-D");
+        say!("type a query, then end the input with Ctrl-D");
     }
     let mut query = String::new();
     stdin

@@ -18,15 +18,31 @@ pub fn draw(fields: &[&str], rows: &[Vec<Value>], terminal: bool) -> String {
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled);
     }
-    table.set_header(fields.iter().map(|field| heading(field)));
+    // A column of numbers stands to the right, its heading and its dashes too.
+    let numbers: Vec<bool> = (0..fields.len())
+        .map(|i| {
+            rows.iter()
+                .any(|row| row.get(i).is_some_and(Value::is_number))
+        })
+        .collect();
+    let cell = |text: String, right: bool| match right {
+        true => Cell::new(text).set_alignment(CellAlignment::Right),
+        false => Cell::new(text),
+    };
+    table.set_header(
+        fields
+            .iter()
+            .zip(&numbers)
+            .map(|(field, right)| cell(heading(field), *right)),
+    );
     for row in rows {
-        table.add_row(fields.iter().zip(row).map(|(field, value)| {
-            let cell = Cell::new(shown(field, value));
-            match value {
-                Value::Number(_) => cell.set_alignment(CellAlignment::Right),
-                _ => cell,
-            }
-        }));
+        table.add_row(
+            fields
+                .iter()
+                .zip(row)
+                .zip(&numbers)
+                .map(|((field, value), right)| cell(shown(field, value), *right)),
+        );
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -160,10 +176,13 @@ mod tests {
 
     #[test]
     fn a_pipe_gets_plain_aligned_text() {
-        let rows = [vec![json!("a"), json!(5)], vec![json!("bcd"), json!(1234)]];
+        let rows = [
+            vec![json!("a"), json!(5), Value::Null],
+            vec![json!("bcd"), json!(123_456), json!(1_500)],
+        ];
         assert_eq!(
-            draw(&["host", "holds"], &rows, false),
-            " host  holds\n a         5\n bcd    1234\n"
+            draw(&["host", "holds", "min_gap_ms"], &rows, false),
+            " host   holds  min gap\n a          5        –\n bcd   123456     1.5s\n"
         );
         assert_eq!(
             markdown(&["host", "gap_ms"], &[vec![json!("a|b"), json!(5)]]),
