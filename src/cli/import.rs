@@ -203,6 +203,9 @@ impl Import {
 
     /// Says what people must know beside the numbers.
     fn tell(&self, archive: &Archive) {
+        if archive.file_count() == 0 {
+            say!("warning: there are no files to import there");
+        }
         if let Some(&file) = self.dated_by_mtime.first() {
             let name = printable(archive.file_name(file));
             let others = match self.dated_by_mtime.len() - 1 {
