@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::fleet::{looks, ndjson, recorded};
 use crate::place::Place;
 
+/// Where it is, and what is in it.
+type File = (String, Vec<u8>);
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -42,12 +45,12 @@ fn snapshots_in_any_wrapping_are_the_same_snapshots() {
         answers(&place)
     };
     assert!(expected.len() > 10);
-    let one_each: Vec<(String, Vec<u8>)> = looks()
+    let one_each: Vec<File> = looks()
         .iter()
         .enumerate()
         .map(|(i, look)| (format!("day/{i}/look.json"), look.to_string().into_bytes()))
         .collect();
-    let wrappings: Vec<(&str, Vec<(String, Vec<u8>)>)> = vec![
+    let wrappings: [(&str, Vec<File>); 7] = [
         ("gzip", vec![("a".into(), gzip(text.as_bytes()))]),
         ("zstd", vec![("a".into(), zstd(text.as_bytes()))]),
         // As `cat` makes of two compressed files.
@@ -214,6 +217,16 @@ fn broken_records_are_set_aside_and_counted() {
                 "raw": "{\"observedAt\": \"2024-05-01T11:00:00Z\", oops"}])
     );
     assert_eq!(place.rows(&["status"])[0]["last_run"]["result"], "partial");
+}
+
+#[test]
+fn a_folder_without_files_is_remarked() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("day")).unwrap();
+    place.write("day/.hidden", "not an archive");
+    let ran = place.run(&["import", "day", "--format", "json"]).ok();
+    assert_eq!(ran.json()["files"], 0);
+    assert_eq!(ran.stderr, "warning: there are no files to import there\n");
 }
 
 #[test]

@@ -114,3 +114,17 @@ fn limits_say_when_they_cut() {
         "warning: cut after 50ms; --timeout gives more time\n"
     );
 }
+
+/// An object has room for one field of a name; no column may be lost to that.
+#[test]
+fn columns_of_one_name_are_told_apart_in_json() {
+    let place = recorded();
+    let query = "SELECT 1 AS x, 2 AS x, 3 AS \"x:1\", 4 AS x";
+    let expected = json!({"x": 1, "x:1": 2, "x:1:1": 3, "x:2": 4});
+    assert_eq!(json!(place.rows(&["sql", query])), json!([expected]));
+    let csv = place.run(&["sql", query, "--format", "csv"]).ok().stdout;
+    assert_eq!(csv, "x,x,x:1,x\n1,2,3,4\n");
+    let average = "SELECT avg(lifetime_ms) AS lifetime_ms FROM lifetimes";
+    let table = place.run(&["sql", average]).ok().stdout;
+    assert_eq!(table, " lifetime\n  22m 53s\n"); // 8239 s of 6
+}

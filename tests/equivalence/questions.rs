@@ -159,8 +159,14 @@ fn failures() {
     }
 }
 
-/// Who showed a port, from when until when; by host, port and transport.
-fn holds(archived: &Archived) -> BTreeMap<(String, i64, String), Vec<(i64, Option<i64>, String)>> {
+/// Host, port and transport.
+type Endpoint = (String, i64, String);
+
+/// From when, until when, by which process.
+type Hold = (i64, Option<i64>, String);
+
+/// Who showed a port, endpoint by endpoint, in order of time.
+fn holds(archived: &Archived) -> BTreeMap<Endpoint, Vec<Hold>> {
     let mut holds: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for story in archived.shown() {
         let mut endpoints = std::collections::BTreeSet::new();
@@ -196,7 +202,7 @@ fn holds(archived: &Archived) -> BTreeMap<(String, i64, String), Vec<(i64, Optio
 fn ports() {
     let (archived, place) = fleet();
     let holds = holds(&archived);
-    let gaps = |holds: &[(i64, Option<i64>, String)]| -> Vec<i64> {
+    let gaps = |holds: &[Hold]| -> Vec<i64> {
         holds
             .windows(2)
             .map(|pair| pair[1].0 - pair[0].1.unwrap())
@@ -257,9 +263,8 @@ fn ports() {
         .flat_map(|(from, until, _)| [Some(*from), *until])
         .flatten();
     for moment in edges.flat_map(|edge| [edge - 1, edge]) {
-        let holding = |(from, until, _): &(i64, Option<i64>, String)| {
-            *from <= moment && until.is_none_or(|until| moment < until)
-        };
+        let holding =
+            |(from, until, _): &Hold| *from <= moment && until.is_none_or(|until| moment < until);
         let expected: Vec<&String> = busiest
             .iter()
             .filter(|hold| holding(hold))
