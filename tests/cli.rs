@@ -20,3 +20,5 @@ mod questions;
 mod recording;
 #[path = "cli/sql.rs"]
 mod sql;
+#[path = "cli/stub.rs"]
+mod stub;

@@ -1,7 +1,7 @@
 //! Whatever goes wrong: one clear line that names the thing, at most a hint, nothing on standard
 //! output, the right exit code, and a history that is as it was.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use crate::fleet::{looks, ndjson, recorded};
 use crate::place::{Place, Ran};
+use crate::stub::stub;
 
 /// One command that must fail, and how.
 struct Case {
@@ -396,29 +397,6 @@ fn archives_that_are_broken_cost_only_themselves() {
     assert_eq!(place.rows(&["status"])[0]["troubled_in_a_row"], 3);
 }
 
-/// Answers every request with the same bytes, for as long as the test runs.
-fn stub(answer: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut request = Vec::new();
-            let mut byte = [0];
-            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
-                request.push(byte[0]);
-            }
-            let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n";
-            let _ = write!(
-                stream,
-                "{head}content-length: {}\r\n\r\n{answer}",
-                answer.len()
-            );
-        }
-    });
-    format!("http://{address}")
-}
-
 #[test]
 fn an_api_that_does_not_answer_as_one() {
     let place = recorded();
@@ -435,9 +413,9 @@ fn an_api_that_does_not_answer_as_one() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let html = stub("<!doctype html><title>Sign in</title>");
-    let object = stub("{\"message\": \"moved\"}");
-    let cut = stub("[{\"processId\": \"p01\"");
+    let html = stub(|_| (200, "<!doctype html><title>Sign in</title>".to_owned()));
+    let object = stub(|_| (200, "{\"message\": \"moved\"}".to_owned()));
+    let cut = stub(|_| (200, "[{\"processId\": \"p01\"".to_owned()));
     let sync = |url: &str, app: &str, names: &[&str]| {
         case(&["sync", "--app-id", app, "--base-url", url], 1, names)
     };
@@ -515,7 +493,7 @@ fn an_api_that_does_not_answer_as_one() {
 #[test]
 fn secrets_are_in_no_message() {
     let place = Place::new();
-    let url = stub("nonsense");
+    let url = stub(|_| (200, "nonsense".to_owned()));
     for args in [
         &["sync", "--app-id", "a", "--base-url", &url][..],
         &["sync", "--app-id", "a", "--base-url", "http://127.0.0.1:9"],

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::fleet::{looks, ndjson, recorded};
 use crate::place::Place;
+use crate::stub::stub;
 
 /// A simulated API; ended when dropped.
 struct Api {
@@ -183,6 +184,115 @@ fn a_simulated_archive_is_the_same_for_the_same_seed_and_can_be_imported() {
     assert_eq!(report["snapshots"], 13);
     let shown: usize = file.matches("\"processId\"").count();
     assert_eq!(report["processes_seen"], shown);
+}
+
+/// Two looks at an API: p1 to p3 open, then what each test says.
+fn looked_twice(second: fn(&str) -> (u16, String), more: &[&str]) -> (Place, crate::place::Ran) {
+    let place = Place::new();
+    let first = |path: &str| {
+        assert!(path.starts_with("/processes/v2/a/list/latest"), "{path}");
+        (200, page(&["p1", "p2", "p3"], "10:00:00"))
+    };
+    let sync = |url: String, more: &[&str]| {
+        let args = [
+            "sync",
+            "--app-id",
+            "a",
+            "--base-url",
+            &url,
+            "--format",
+            "json",
+        ];
+        let mut command = place.command(&[&args[..], more].concat());
+        crate::place::Ran::from(command.env("HATHORA_TOKEN", "t").output().unwrap())
+    };
+    sync(stub(first), &[]).ok();
+    let ran = sync(stub(second), more);
+    (place, ran)
+}
+
+fn page(ids: &[&str], created: &str) -> String {
+    let one = |id: &&str| crate::fleet::process(id, "a", json!(1), "Oslo", [created, "", "", ""]);
+    json!(ids.iter().map(one).collect::<Vec<_>>()).to_string()
+}
+
+fn outcomes(place: &Place) -> Value {
+    let query = "SELECT process_id, outcome FROM processes ORDER BY 1";
+    let rows = place.rows(&["sql", query]);
+    json!(
+        rows.iter()
+            .map(|row| (&row["process_id"], &row["outcome"]))
+            .collect::<Vec<_>>()
+    )
+}
+
+/// What was seen is stored, and the exit code tells that it is not all.
+#[test]
+fn a_process_that_could_not_be_asked_for_makes_a_run_partial_and_loses_nobody() {
+    let second = |path: &str| match path {
+        "/processes/v2/a/info/p2" => (200, "<html>try later</html>".to_owned()),
+        "/processes/v2/a/info/p3" => (404, "{\"message\": \"no such process\"}".to_owned()),
+        path if path.contains("/list/") => (200, page(&["p1", "p4"], "10:05:00")),
+        path => panic!("{path} was not to be asked for"),
+    };
+    let (place, ran) = looked_twice(second, &[]);
+    let ran = ran.ended(3);
+    assert_eq!(
+        (&ran.json()["processes_new"], &ran.json()["processes_lost"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    assert!(
+        ran.stderr
+            .starts_with("warning: 1 process could not be asked for: http"),
+        "{ran:?}"
+    );
+    assert_eq!(
+        outcomes(&place),
+        json!([
+            ["p1", "open"],
+            ["p2", "open"],
+            ["p3", "lost"],
+            ["p4", "open"]
+        ])
+    );
+    assert_eq!(place.rows(&["status"])[0]["last_run"]["result"], "partial");
+}
+
+/// Ten rows and none of them known: others may have come and gone behind them.
+#[test]
+fn a_full_page_of_strangers_is_a_gap() {
+    let second = |path: &str| match path {
+        path if path.contains("/list/") => (
+            200,
+            page(
+                &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"],
+                "10:09:00",
+            ),
+        ),
+        path => {
+            let id = path.rsplit('/').next().unwrap();
+            let row: Value = serde_json::from_str(&page(&[id], "10:00:00")).unwrap();
+            (200, row[0].to_string())
+        }
+    };
+    for (more, code) in [(&[][..], 0), (&["--fail-on-gap"], 3)] {
+        let (place, ran) = looked_twice(second, more);
+        let ran = ran.ended(code);
+        assert_eq!(ran.json()["gaps"], 1);
+        assert!(ran.stderr.starts_with("warning: processes created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:09:00.000Z"), "{ran:?}");
+        let gaps = place.rows(&["coverage"]);
+        let gap = json!([[
+            "2024-05-01T10:00:00.000Z",
+            "2024-05-01T10:09:00.000Z",
+            "app=a"
+        ]]);
+        let found: Vec<_> = gaps
+            .iter()
+            .map(|gap| (&gap["since"], &gap["until"], &gap["filter"]))
+            .collect();
+        assert_eq!(json!(found), gap);
+    }
 }
 
 /// A record that a program made with the library, with a gap of two processes in it.
