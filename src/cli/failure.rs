@@ -95,8 +95,9 @@ impl From<Error> for Failure {
             Error::NewerSchema { .. } => {
                 failure.hint("upgrade prochist; the file was left as it is")
             }
-            Error::ReadOnly { .. } => failure
-                .hint("recording needs to write the file, and SQLite its folder, even to read"),
+            Error::ReadOnly { .. } => {
+                failure.hint("recording needs to write the file and its folder")
+            }
             Error::EmptyWindow { .. } => Self {
                 kind: Kind::Usage,
                 ..failure
