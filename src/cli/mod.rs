@@ -1,6 +1,13 @@
 //! The command line: arguments in, a library call, a table or JSON out. Answers no question itself.
 
-#![allow(clippy::print_stderr)] // this is the one place that speaks to people
+/// Says a line on standard error. Unlike `eprintln!`, which panics there, it goes on where nobody
+/// listens any more, as in `prochist … 2>&1 | head -1`.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($line)*);
+    }};
+}
 
 mod args;
 mod at;
@@ -46,7 +53,7 @@ pub fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            say!("{failure}");
             failure.exit_code()
         }
     }
