@@ -30,7 +30,8 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Command};
 use failure::Failure;
@@ -46,8 +47,12 @@ enum Done {
 }
 
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    let matches = Cli::command().get_matches();
+    let named = matches.value_source("db") == Some(ValueSource::CommandLine);
+    let done = Cli::from_arg_matches(&matches)
+        .map_err(|e| Failure::usage(e.to_string()))
+        .and_then(|cli| run(cli, named));
+    match done {
         Ok(Done::Whole) => ExitCode::SUCCESS,
         Ok(Done::Partial) => ExitCode::from(3),
         // Whoever read the output has seen enough.
@@ -59,7 +64,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<Done, Failure> {
+/// `named` says whether the database was named on the command line rather than in the environment.
+fn run(cli: Cli, named: bool) -> Result<Done, Failure> {
     let output = Output::new(cli.global.format);
     let database = cli.global.database()?;
     match cli.command {
@@ -74,6 +80,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Sql(args) => sql::run(&args, &database, &output),
         Command::Status(args) => status::run(&args, &database, &output),
         Command::Simulate(args) => simulate::run(&args, &output),
-        Command::Demo(args) => demo::run(&args, cli.global.db.as_deref(), &output),
+        // What PROCHIST_DB names is a real history, and no place for a demo's.
+        Command::Demo(args) => demo::run(&args, named.then_some(&*database), &output),
     }
 }

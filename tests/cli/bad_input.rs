@@ -272,7 +272,7 @@ fn files_that_are_no_history_of_ours() {
     let recording: &[&[&str]] = &[
         &["import", "looks"],
         &["sync", "--app-id", "a", "--base-url", "http://127.0.0.1:9"],
-        &["demo"],
+        &["demo", "--db", "history.db"],
     ];
 
     for args in asking {

@@ -241,10 +241,15 @@ fn a_process_that_could_not_be_asked_for_makes_a_run_partial_and_loses_nobody() 
         (&ran.json()["processes_new"], &ran.json()["processes_lost"]),
         (&json!(1), &json!(1))
     );
-    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    // Where one was forgotten, others may have been that were never seen.
+    let warnings: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(warnings.len(), 2, "{ran:?}");
     assert!(
-        ran.stderr
-            .starts_with("warning: 1 process could not be asked for: http"),
+        warnings[0].starts_with("warning: 1 process could not be asked for: http"),
+        "{ran:?}"
+    );
+    assert!(
+        warnings[1].ends_with("may have gone unseen; sync more often"),
         "{ran:?}"
     );
     assert_eq!(

@@ -258,7 +258,6 @@ fn what_was_forgotten_while_open_on_record_is_lost() {
 /// The list overlaps what is known, or is short, and still hides: what came and was forgotten since
 /// the look before is on no list any more. That one open on record is unknown gives it away.
 #[test]
-#[ignore = "sync takes a short list for a whole one, even where the API has forgotten since"]
 fn a_pause_longer_than_the_api_remembers_is_a_gap() {
     let looks: Vec<i64> = (0..=20).chain(70..=80).collect();
     let config = FleetConfig {
