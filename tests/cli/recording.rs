@@ -404,3 +404,33 @@ fn a_demo_leaves_every_other_history_alone() {
         b"dear diary"
     );
 }
+
+/// An hour of the demo, debug build: it records over HTTP, tells of it, and leaves a file that
+/// answers; a second one replaces it. A history that the environment names stays out of it.
+#[test]
+fn a_demo_records_a_fleet_answers_and_can_be_run_again() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let ran = place.run(&["demo", "--hours", "1"]).ok();
+        for part in [
+            "Recorded 1 simulated hour of app-",
+            "60 looks",
+            "Did failures rise with a deployment?",
+            "Who held ",
+            "What may be missing: ",
+            "--db prochist-demo.db lifetimes --by region",
+        ] {
+            assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+        }
+        let runs = place.run(&[
+            "sql",
+            "--db",
+            "prochist-demo.db",
+            "--format",
+            "csv",
+            "SELECT result, count(*) FROM sync_runs GROUP BY 1",
+        ]);
+        assert_eq!(runs.ok().stdout, "result,count(*)\ncomplete,60\n");
+    }
+    assert!(!place.database().exists());
+}
