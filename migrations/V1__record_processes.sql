@@ -78,8 +78,8 @@ CREATE TABLE snapshot (
     run_id         INTEGER NOT NULL REFERENCES run,
     PRIMARY KEY (stream_id, observed_at_ms)
 ) STRICT, WITHOUT ROWID;
--- The period covered is the first and the last of all.
-CREATE INDEX snapshot_observed ON snapshot (observed_at_ms);
+-- Every answer says which period is covered, and by how many runs.
+CREATE INDEX snapshot_observed ON snapshot (observed_at_ms, run_id);
 
 -- One row a process: its latest state, as far as the questions group, filter and compute by it.
 CREATE TABLE process (
@@ -336,21 +336,22 @@ SELECT p.process_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', h.held_from_ms / 1000.0, 'unixepoch') AS held_from,
        strftime('%Y-%m-%dT%H:%M:%fZ', h.held_until_ms / 1000.0, 'unixepoch') AS held_until,
        -- Since the previous hold of the endpoint ended; negative where the two overlap, null for
-       -- the first one and where that end is not known or lies before its own beginning.
-       CASE WHEN h.held_from_ms <= coalesce(h.held_until_ms, h.held_from_ms)
-            THEN h.held_from_ms - h.previous_until_ms END AS gap_ms,
+       -- the first one and where that end is not known or lies before its own beginning. Looked up
+       -- rather than counted along, so that one endpoint is answered without reading the others.
+       CASE WHEN h.held_from_ms <= coalesce(h.held_until_ms, h.held_from_ms) THEN
+           h.held_from_ms
+           - (SELECT CASE WHEN i.held_until_ms >= i.held_from_ms THEN i.held_until_ms END
+              FROM hold i
+              JOIN process q USING (process_key)
+              WHERE i.endpoint_id = h.endpoint_id
+                AND i.held_from_ms <= h.held_from_ms
+                AND (i.held_from_ms < h.held_from_ms OR q.process_id < p.process_id)
+              ORDER BY i.held_from_ms DESC, q.process_id DESC
+              LIMIT 1)
+       END AS gap_ms,
        h.held_from_ms,
        h.held_until_ms
-FROM (
-    SELECT i.endpoint_id,
-           i.process_key,
-           i.held_from_ms,
-           i.held_until_ms,
-           lag(CASE WHEN i.held_until_ms >= i.held_from_ms THEN i.held_until_ms END)
-               OVER (PARTITION BY i.endpoint_id ORDER BY i.held_from_ms, q.process_id) AS previous_until_ms
-    FROM hold i
-    JOIN process q USING (process_key)
-) h
+FROM hold h
 JOIN process p USING (process_key)
 JOIN endpoint e USING (endpoint_id)
 JOIN word w ON w.word_id = e.host

@@ -93,7 +93,7 @@ pub enum Command {
     Sql(SqlArgs),
     /// Serve the API of a simulated fleet, or write its archive
     Simulate(SimulateArgs),
-    /// Simulate a day, record it over HTTP and answer questions about it
+    /// Simulate a day, record it over HTTP and answer questions about it: start here
     Demo(DemoArgs),
 }
 
@@ -124,6 +124,13 @@ pub struct QuestionArgs {
     /// Until before this moment
     #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
     until: Option<UtcMillis>,
+    #[command(flatten)]
+    pub narrowed: NarrowedArgs,
+}
+
+/// Which processes a question is about.
+#[derive(Clone, Debug, Args)]
+pub struct NarrowedArgs {
     /// Only this app (may be given again)
     #[arg(long, value_name = "APP")]
     app: Vec<String>,
@@ -138,15 +145,21 @@ pub struct QuestionArgs {
     pub fail_on_gap: bool,
 }
 
-impl QuestionArgs {
-    pub fn question(&self) -> Result<Question, Failure> {
-        Ok(Question {
-            window: Window::new(self.since, self.until)?,
+impl NarrowedArgs {
+    fn question(&self) -> Question {
+        Question {
             apps: self.app.clone(),
             regions: self.region.clone(),
             deployments: self.deployment.clone(),
-            by: Vec::new(),
-        })
+            ..Question::default()
+        }
+    }
+}
+
+impl QuestionArgs {
+    pub fn question(&self) -> Result<Question, Failure> {
+        let window = Window::new(self.since, self.until)?;
+        Ok(self.narrowed.question().window(window))
     }
 }
 
@@ -255,28 +268,13 @@ pub struct AtArgs {
     /// Only from what had been seen by then
     #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
     pub as_known_at: Option<UtcMillis>,
-    /// Only this app (may be given again)
-    #[arg(long, value_name = "APP")]
-    app: Vec<String>,
-    /// Only this region (may be given again)
-    #[arg(long, value_name = "REGION")]
-    region: Vec<String>,
-    /// Only this deployment (may be given again)
-    #[arg(long, value_name = "DEPLOYMENT")]
-    deployment: Vec<String>,
-    /// End with exit code 3 if a gap touches the answer
-    #[arg(long)]
-    pub fail_on_gap: bool,
+    #[command(flatten)]
+    pub narrowed: NarrowedArgs,
 }
 
 impl AtArgs {
     pub fn question(&self) -> Question {
-        Question {
-            apps: self.app.clone(),
-            regions: self.region.clone(),
-            deployments: self.deployment.clone(),
-            ..Question::default()
-        }
+        self.narrowed.question()
     }
 }
 
@@ -379,4 +377,7 @@ pub struct DemoArgs {
     /// The same seed makes the same day
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
+    /// Simulated hours
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=168))]
+    pub hours: i64,
 }

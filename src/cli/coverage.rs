@@ -47,5 +47,5 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
         &report.answer.rows,
         &report,
     )?;
-    Ok(gaps(&report.answer.coverage, args.fail_on_gap))
+    Ok(gaps(&report.answer.coverage, args.narrowed.fail_on_gap))
 }

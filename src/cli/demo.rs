@@ -34,7 +34,7 @@ pub fn run(args: &DemoArgs, database: Option<&Path>, output: &Output) -> Result<
     clear(&database)?;
     let until = start_of_hour(now());
     let day = Day {
-        since: until.plus_millis(-24 * HOUR_MS),
+        since: until.plus_millis(-args.hours * HOUR_MS),
         until,
         seed: args.seed,
     };
@@ -86,6 +86,7 @@ struct Day {
 struct Recording {
     app_id: String,
     bad_deployment: i64,
+    hours: u64,
     looks: u64,
     requests: u64,
     seconds: f64,
@@ -118,7 +119,7 @@ impl Day {
             Some(looks),
             "{msg} {wide_bar} {pos}/{len} simulated minutes {eta}",
         );
-        bar.set_message("recording a simulated day over HTTP");
+        bar.set_message("recording a simulated fleet over HTTP");
         for _ in 0..looks {
             let time = clock.advance_millis(INTERVAL_MS);
             let open = store.open_processes(&app_id)?;
@@ -132,6 +133,7 @@ impl Day {
         Ok(Recording {
             app_id,
             bad_deployment,
+            hours: (self.until.millis_since(self.since) / HOUR_MS).cast_unsigned(),
             looks,
             requests: server.requests(),
             seconds: began.elapsed().as_secs_f64(),
@@ -146,7 +148,8 @@ fn tour(history: &History, recording: &Recording, output: &Output) -> Result<(),
         return Err(Failure::new("the demo recorded nothing"));
     };
     output.text(&format!(
-        "Recorded a simulated day of {} in {:.1} s: {} in {}, from {} looks of {} HTTP requests.\n",
+        "Recorded {} of {} in {:.1} s: {} in {}, from {} looks of {} HTTP requests.\n",
+        human::count(recording.hours, "simulated hour", "simulated hours"),
         recording.app_id,
         recording.seconds,
         human::count(status.processes, "process", "processes"),

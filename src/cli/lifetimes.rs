@@ -11,5 +11,5 @@ pub fn run(args: &GroupedArgs, database: &Path, output: &Output) -> Result<Done,
     let question = args.question()?;
     let answer = open(database)?.lifetimes(&question)?;
     let groups: Vec<_> = question.by.iter().map(|group| group.field()).collect();
-    output.answer(&answer, &groups, args.about.fail_on_gap)
+    output.answer(&answer, &groups, args.about.narrowed.fail_on_gap)
 }

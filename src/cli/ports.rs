@@ -11,7 +11,7 @@ use super::{Done, history::open};
 
 pub fn run(args: &PortsArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let question = args.about.question()?;
-    let fail_on_gap = args.about.fail_on_gap;
+    let fail_on_gap = args.about.narrowed.fail_on_gap;
     let Some(endpoint) = &args.endpoint else {
         let answer = open(database)?.ports(&question, args.by.is_some())?;
         if args.by.is_none() {

@@ -18,6 +18,10 @@ pub fn run(args: &SqlArgs, database: &Path, output: &Output) -> Result<Done, Fai
         "-" => read_query()?,
         query => query.to_owned(),
     };
+    if query.trim().is_empty() {
+        return Err(Failure::usage("the query is empty")
+            .hint("give it as an argument, or on standard input"));
+    }
     let history = open(database)?;
     let began = Instant::now();
     let timeout = args.timeout;

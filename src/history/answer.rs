@@ -106,9 +106,8 @@ impl History {
         let runs: u64 = self
             .db
             .prepare_cached(
-                "SELECT count(*) FROM run u WHERE EXISTS (
-                     SELECT 1 FROM snapshot n WHERE n.run_id = u.run_id
-                         AND n.observed_at_ms >= :since AND n.observed_at_ms < :until)",
+                "SELECT count(DISTINCT run_id) FROM snapshot
+                 WHERE observed_at_ms >= :since AND observed_at_ms < :until",
             )
             .and_then(|mut s| {
                 s.query_row(

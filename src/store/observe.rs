@@ -8,7 +8,9 @@ use super::absence::{absent_since, find_again};
 use super::holds::update_holds;
 use super::recorder::{Recorder, Tracked};
 use super::snapshot_writer::Recorded;
-use super::versions::{end_version, first_seen_ended, insert_version, load_versions, moments};
+use super::versions::{
+    end_version, first_seen_ended, insert_version, is_moment, load_versions, moments,
+};
 use super::weave::{VersionRun, Woven, weave};
 use super::words::{NO_WORD, StateIds};
 use crate::Error;
@@ -23,8 +25,22 @@ impl Recorder {
         recorded: &mut Recorded,
     ) -> Result<(), Error> {
         let at_ms = self.at_ms;
-        if !self.tracked.contains_key(&process.process_id) {
-            self.track(db, &process.process_id)?;
+        match self.tracked.get_mut(&process.process_id) {
+            // By far the most: it goes on as the snapshot before showed it, and that is no news.
+            Some(tracked)
+                if self.snapshot_written
+                    && tracked.sighting_ms.is_some()
+                    && at_ms > tracked.last_seen_ms
+                    && at_ms >= self.latest_absence_ms
+                    && tracked.outcome != Outcome::Lost
+                    && tracked.latest == *process =>
+            {
+                tracked.last_seen_ms = at_ms;
+                tracked.seen_here_ms = at_ms;
+                return Ok(());
+            }
+            Some(_) => {}
+            None => self.track(db, &process.process_id)?,
         }
         let Some(mut tracked) = self.tracked.remove(&process.process_id) else {
             recorded.processes_new += 1;
@@ -85,6 +101,7 @@ impl Recorder {
             sighting_ms: None,
             lost_ms: None,
             holds: BTreeMap::new(),
+            late: None,
         };
         insert_version(db, key, 1, at_ms, NO_WORD, process, &ids)?;
         self.sight(db, &mut tracked)?;
@@ -128,20 +145,30 @@ impl Recorder {
     ) -> Result<(), Error> {
         let at_ms = self.at_ms;
         let seen_now = tracked.seen_here_ms == at_ms;
-        let runs = load_versions(db, tracked)?;
+        // Whoever comes late once mostly comes late again, within the same version.
+        let runs = match tracked.late.take() {
+            Some(run) if run.says(at_ms, process) => vec![run],
+            _ => load_versions(db, tracked)?,
+        };
+        let key = tracked.key;
         let woven = weave(
-            runs,
+            &runs,
             at_ms,
             process,
-            || Ok::<_, Error>(seen_now || moments(db, tracked.key)?.contains(&at_ms)),
+            || Ok::<_, Error>(seen_now || is_moment(db, key, at_ms)?),
             || {
-                let mut moments = moments(db, tracked.key)?;
+                let mut moments = moments(db, key)?;
                 if seen_now {
                     moments.insert(at_ms);
                 }
                 Ok(moments.into_iter().collect())
             },
         )?;
+        let runs = match &woven {
+            Woven::Versions(versions) => versions.clone(),
+            Woven::Known | Woven::Within => runs,
+        };
+        tracked.late = runs.into_iter().find(|run| run.says(at_ms, process));
         match woven {
             Woven::Known => self.see_known(db, tracked),
             Woven::Within => self.sight(db, tracked),

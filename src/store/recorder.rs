@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
+use super::weave::VersionRun;
 use super::words::Words;
 use crate::Error;
 use crate::error::Doing;
@@ -25,7 +26,7 @@ pub(super) struct Recorder {
     pub(super) tracked: HashMap<String, Tracked>,
     /// The snapshot in progress; its row exists only once something new was in it.
     pub(super) at_ms: i64,
-    snapshot_written: bool,
+    pub(super) snapshot_written: bool,
     in_snapshot: bool,
     data_version: Option<i64>,
     /// The latest moment at which anything was known to be absent: no look is later.
@@ -56,6 +57,8 @@ pub(super) struct Tracked {
     pub lost_ms: Option<i64>,
     /// Endpoint to from and until.
     pub holds: BTreeMap<i64, (i64, Option<i64>)>,
+    /// The version among which its latest late observation fell.
+    pub late: Option<VersionRun>,
 }
 
 impl Recorder {

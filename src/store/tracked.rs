@@ -47,6 +47,7 @@ impl Recorder {
             seen_here_ms: i64::MIN,
             sighting_ms: None,
             holds: BTreeMap::new(),
+            late: None,
         };
         let sighting: Option<(i64, i64)> = db
             .prepare_cached(

@@ -118,6 +118,26 @@ pub(super) fn moments(db: &Connection, process_key: i64) -> Result<BTreeSet<i64>
     .doing("read when a process was seen")
 }
 
+/// Whether the file knows of an observation of the process at this moment.
+pub(super) fn is_moment(db: &Connection, process_key: i64, at_ms: i64) -> Result<bool, Error> {
+    db.prepare_cached(
+        "SELECT EXISTS (
+             SELECT 1
+             FROM sighting s
+             JOIN stream t USING (stream_id)
+             JOIN snapshot n ON n.stream_id = s.stream_id AND n.observed_at_ms = :at
+             WHERE s.process_key = :process
+               AND s.first_ms <= :at AND coalesce(s.last_ms, t.last_ms) >= :at)",
+    )
+    .and_then(|mut statement| {
+        statement.query_row(
+            named_params! { ":process": process_key, ":at": at_ms },
+            |row| row.get(0),
+        )
+    })
+    .doing("read when a process was seen")
+}
+
 /// The first moment of the unbroken series of ended versions that the latest one closes.
 pub(super) fn first_seen_ended(db: &Connection, process_key: i64) -> Result<i64, Error> {
     db.prepare_cached(

@@ -14,6 +14,13 @@ pub(super) struct VersionRun {
     pub state: Process,
 }
 
+impl VersionRun {
+    /// Whether the process was in this very state at the moment, as far as is known.
+    pub fn says(&self, at_ms: i64, state: &Process) -> bool {
+        self.first_ms <= at_ms && at_ms <= self.last_ms && self.state == *state
+    }
+}
+
 /// What a late observation does to the versions.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Woven {
@@ -29,16 +36,13 @@ pub(super) enum Woven {
 /// moments of all known observations, in order and without repetition; it is asked for only if
 /// needed.
 pub(super) fn weave<E>(
-    runs: Vec<VersionRun>,
+    runs: &[VersionRun],
     at_ms: i64,
     state: &Process,
     was_seen_at: impl FnOnce() -> Result<bool, E>,
     seen_ms: impl FnOnce() -> Result<Vec<i64>, E>,
 ) -> Result<Woven, E> {
-    if let Some(run) = runs
-        .iter()
-        .find(|run| run.first_ms <= at_ms && at_ms <= run.last_ms && run.state == *state)
-    {
+    if let Some(run) = runs.iter().find(|run| run.says(at_ms, state)) {
         // A version's first and last moment were observed, by its definition.
         let known = run.first_ms == at_ms || run.last_ms == at_ms || was_seen_at()?;
         return Ok(if known { Woven::Known } else { Woven::Within });
@@ -51,18 +55,18 @@ pub(super) fn weave<E>(
             }
         }
     }
-    let mut states: Vec<Process> = runs.into_iter().map(|run| run.state).collect();
-    states.push(state.clone());
+    let mut states: Vec<&Process> = runs.iter().map(|run| &run.state).collect();
+    states.push(state);
     seen.push((at_ms, states.len() - 1));
     seen.sort_by(|a, b| {
         a.0.cmp(&b.0)
-            .then_with(|| states[a.1].cmp(&states[b.1]))
+            .then_with(|| states[a.1].cmp(states[b.1]))
             .then_with(|| a.1.cmp(&b.1))
     });
     let mut woven: Vec<VersionRun> = Vec::new();
     for (at, index) in seen {
         match woven.last_mut() {
-            Some(last) if last.state == states[index] => last.last_ms = at,
+            Some(last) if last.state == *states[index] => last.last_ms = at,
             _ => woven.push(VersionRun {
                 first_ms: at,
                 last_ms: at,
@@ -124,7 +128,7 @@ mod tests {
             for &(at, rooms) in &observations {
                 let seen: BTreeSet<i64> = known.iter().map(|&(at, _)| at).collect();
                 let woven = weave(
-                    runs.clone(),
+                    &runs,
                     at,
                     &state(rooms),
                     || Ok::<_, Infallible>(seen.contains(&at)),
