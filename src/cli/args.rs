@@ -37,7 +37,13 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// The history database [default: history.db in the platform's data directory]
-    #[arg(long, value_name = "PATH", env = "PROCHIST_DB", global = true)]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PROCHIST_DB",
+        global = true,
+        help_heading = "Options of every command"
+    )]
     pub db: Option<PathBuf>,
     /// How answers are written [default: table]
     #[arg(
@@ -45,6 +51,7 @@ pub struct Global {
         value_name = "FORMAT",
         global = true,
         hide_possible_values = true,
+        help_heading = "Options of every command",
         help = "How answers are written: table, json, ndjson, csv or markdown [default: table]"
     )]
     pub format: Option<Format>,

@@ -68,7 +68,7 @@ fn clear(database: &Path) -> Result<(), Failure> {
             _ => {}
         }
     }
-    eprintln!("replacing the database of an earlier demo");
+    say!("replacing the database of an earlier demo");
     Ok(())
 }
 

@@ -203,22 +203,25 @@ impl Import {
 
     /// Says what people must know beside the numbers.
     fn tell(&self, archive: &Archive) {
+        if archive.file_count() == 0 {
+            say!("warning: there are no files to import there");
+        }
         if let Some(&file) = self.dated_by_mtime.first() {
             let name = printable(archive.file_name(file));
             let others = match self.dated_by_mtime.len() - 1 {
                 0 => String::new(),
                 n => format!(" and {} more", n),
             };
-            eprintln!(
+            say!(
                 "note: {name}{others} did not say when it was observed, so its time of last \
                  modification was taken; --observed-at TIME says otherwise"
             );
         }
         for aside in &self.shown {
-            eprintln!("set aside: {}", printable(&aside.to_string()));
+            say!("set aside: {}", printable(&aside.to_string()));
         }
         if self.set_aside > 0 {
-            eprintln!(
+            say!(
                 "warning: {} could not be understood and {} kept aside; see `prochist sql 'SELECT * \
                  FROM set_aside'`",
                 count(self.set_aside, "record", "records"),

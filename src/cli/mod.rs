@@ -1,6 +1,13 @@
 //! The command line: arguments in, a library call, a table or JSON out. Answers no question itself.
 
-#![allow(clippy::print_stderr)] // this is the one place that speaks to people
+/// Says a line on standard error. Unlike `eprintln!`, which panics there, it goes on where nobody
+/// listens any more, as in `prochist … 2>&1 | head -1`.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($line)*);
+    }};
+}
 
 mod args;
 mod at;
@@ -23,7 +30,8 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Command};
 use failure::Failure;
@@ -39,20 +47,25 @@ enum Done {
 }
 
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    let matches = Cli::command().get_matches();
+    let named = matches.value_source("db") == Some(ValueSource::CommandLine);
+    let done = Cli::from_arg_matches(&matches)
+        .map_err(|e| Failure::usage(e.to_string()))
+        .and_then(|cli| run(cli, named));
+    match done {
         Ok(Done::Whole) => ExitCode::SUCCESS,
         Ok(Done::Partial) => ExitCode::from(3),
         // Whoever read the output has seen enough.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            say!("{failure}");
             failure.exit_code()
         }
     }
 }
 
-fn run(cli: Cli) -> Result<Done, Failure> {
+/// `named` says whether the database was named on the command line rather than in the environment.
+fn run(cli: Cli, named: bool) -> Result<Done, Failure> {
     let output = Output::new(cli.global.format);
     let database = cli.global.database()?;
     match cli.command {
@@ -67,6 +80,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Sql(args) => sql::run(&args, &database, &output),
         Command::Status(args) => status::run(&args, &database, &output),
         Command::Simulate(args) => simulate::run(&args, &output),
-        Command::Demo(args) => demo::run(&args, cli.global.db.as_deref(), &output),
+        // What PROCHIST_DB names is a real history, and no place for a demo's.
+        Command::Demo(args) => demo::run(&args, named.then_some(&*database), &output),
     }
 }

@@ -110,25 +110,25 @@ impl Output {
     pub fn about<R>(&self, answer: &Answer<R>) -> Result<(), Failure> {
         let coverage = &answer.coverage;
         if self.format() == Format::Table {
-            eprintln!("{}", basis(coverage));
+            say!("{}", basis(coverage));
             for (reason, n) in &answer.excluded {
-                eprintln!(
+                say!(
                     "excluded: {n} × {}",
                     reason.replace('_', " ").replace('.', ": ")
                 );
             }
         }
         if answer.rows.is_empty() && self.format() != Format::Json {
-            eprintln!("nothing recorded matches");
+            say!("nothing recorded matches");
         }
         if let (Some(since), Some(from)) = (answer.window.since, coverage.from)
             && since < from
         {
-            eprintln!("warning: the window begins before the record does, at {from}");
+            say!("warning: the window begins before the record does, at {from}");
         }
         if !coverage.gaps.is_empty() {
             let hidden: u64 = coverage.gaps.iter().filter_map(|g| g.hidden_at_least).sum();
-            eprintln!(
+            say!(
                 "warning: {} in which processes may have gone unseen{}; see `prochist coverage`",
                 human::count(coverage.gaps.len() as u64, "gap", "gaps"),
                 if hidden > 0 {

@@ -54,6 +54,7 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
             _ => failure,
         }
     })?;
+    let ended = Ended::watch()?; // before anyone is told that there is something to end
     let mut out = io::stdout();
     writeln!(
         out,
@@ -65,12 +66,12 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
         })
     )?;
     out.flush()?;
-    eprintln!(
+    say!(
         "serving {} simulated processes at {}; stop with Ctrl-C",
         args.concurrent,
         server.base_url()
     );
-    wait_for_the_end()?;
+    ended.wait()?;
     Ok(Done::Whole)
 }
 
@@ -79,25 +80,56 @@ pub fn token(seed: u64) -> String {
     format!("simulated-{seed}")
 }
 
-fn wait_for_the_end() -> Result<(), Failure> {
-    let cannot = |e: io::Error| Failure::new(format!("could not wait for a signal: {e}"));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(cannot)?;
-    runtime.block_on(async {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+/// Waits for somebody to end the program: Ctrl-C, or the signal to terminate.
+struct Ended {
+    runtime: tokio::runtime::Runtime,
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl Ended {
+    /// From here on a signal is waited for and no longer kills.
+    #[cfg(unix)]
+    fn watch() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let runtime = super::sync::runtime()?;
+        let inside = runtime.enter();
+        let signals = [
+            signal(SignalKind::interrupt()).map_err(cannot_wait)?,
+            signal(SignalKind::terminate()).map_err(cannot_wait)?,
+        ];
+        drop(inside);
+        Ok(Self { runtime, signals })
+    }
+
+    #[cfg(unix)]
+    fn wait(self) -> Result<(), Failure> {
+        let [mut interrupt, mut terminate] = self.signals;
+        self.runtime.block_on(async {
             tokio::select! {
-                ended = tokio::signal::ctrl_c() => ended.map_err(cannot),
-                _ = terminate.recv() => Ok(()),
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
             }
-        }
-        #[cfg(not(unix))]
-        tokio::signal::ctrl_c().await.map_err(cannot)
-    })
+        });
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn watch() -> Result<Self, Failure> {
+        let runtime = super::sync::runtime()?;
+        Ok(Self { runtime })
+    }
+
+    #[cfg(not(unix))]
+    fn wait(self) -> Result<(), Failure> {
+        self.runtime
+            .block_on(tokio::signal::ctrl_c())
+            .map_err(cannot_wait)
+    }
+}
+
+fn cannot_wait(error: io::Error) -> Failure {
+    Failure::new(format!("could not wait for a signal: {error}"))
 }
 
 fn archive(args: &SimulateArgs, path: &Path) -> Result<Done, Failure> {
@@ -128,7 +160,7 @@ fn archive(args: &SimulateArgs, path: &Path) -> Result<Done, Failure> {
     .map_err(cannot)?;
     out.flush().map_err(cannot)?;
     bar.finish_and_clear();
-    eprintln!(
+    say!(
         "wrote {} of {}: {}",
         human::count(summary.snapshots, "snapshot", "snapshots"),
         human::count(summary.processes, "process", "processes"),

@@ -41,14 +41,14 @@ pub fn run(args: &SqlArgs, database: &Path, output: &Output) -> Result<Done, Fai
     Ok(match cut {
         None => Done::Whole,
         Some(SqlCut::Rows) => {
-            eprintln!(
+            say!(
                 "warning: cut after {}; --max-rows 0 gives all",
                 human::count(args.max_rows, "row", "rows")
             );
             Done::Partial
         }
         Some(SqlCut::Time) => {
-            eprintln!(
+            say!(
                 "warning: cut after {}; --timeout gives more time",
                 humantime::format_duration(timeout)
             );
@@ -60,7 +60,7 @@ pub fn run(args: &SqlArgs, database: &Path, output: &Output) -> Result<Done, Fai
 fn read_query() -> Result<String, Failure> {
     let mut stdin = io::stdin();
     if stdin.is_terminal() {
-        eprintln!("type a query, then end the input with Ctrl-D");
+        say!("type a query, then end the input with Ctrl-D");
     }
     let mut query = String::new();
     stdin
@@ -127,7 +127,10 @@ impl SqlRows for Rows {
     type Error = Failure;
 
     fn columns(&mut self, names: &[&str]) -> Result<(), Failure> {
-        self.names = names.iter().map(|&name| name.to_owned()).collect();
+        self.names = match self.format {
+            Format::Json | Format::Ndjson => told_apart(names),
+            _ => names.iter().map(|&name| name.to_owned()).collect(),
+        };
         if self.format == Format::Csv {
             self.csv(names.iter().map(|&name| name.to_owned()))?;
         }
@@ -147,6 +150,22 @@ impl SqlRows for Rows {
         }
         Ok(())
     }
+}
+
+/// Names for an object's fields. Of two columns of one name the later gets a number, as SQLite does
+/// it in subqueries (`x`, `x:1`), or an object would keep only one of them.
+fn told_apart(names: &[&str]) -> Vec<String> {
+    let mut apart: Vec<String> = Vec::with_capacity(names.len());
+    for &name in names {
+        let mut unique = name.to_owned();
+        let mut n = 0;
+        while apart.contains(&unique) {
+            n += 1;
+            unique = format!("{name}:{n}");
+        }
+        apart.push(unique);
+    }
+    apart
 }
 
 /// A value of SQLite as JSON: a blob as its hexadecimal digits.

@@ -23,19 +23,20 @@ pub fn run(args: &SyncArgs, database: &Path, output: &Output) -> Result<Done, Fa
     let looked = runtime()?.block_on(look(&client, &args.app_id, &open));
     let synced = keep(&mut store, &source, looked, started_at)?;
     for aside in &synced.set_aside {
-        eprintln!("set aside: {}", printable(&aside.to_string()));
+        say!("set aside: {}", printable(&aside.to_string()));
     }
     if let Some(error) = synced.unanswered.first() {
-        eprintln!(
+        say!(
             "warning: {} could not be asked for: {}",
             count(synced.unanswered.len() as u64, "process", "processes"),
             printable(&error.to_string())
         );
     }
     if let Some(gap) = &synced.gap {
-        eprintln!(
+        say!(
             "warning: processes created from {} to {} may have gone unseen; sync more often",
-            gap.since, gap.until
+            gap.since,
+            gap.until
         );
     }
     if output.wants_report() {

@@ -1,32 +1,60 @@
 //! Values laid out for people: headings, units, and nothing that could drive a terminal.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::human;
+
+/// The columns of characters below which wrapping does more harm than good.
+const NARROWEST: u16 = 20;
 
 /// Draws rows under headings. On a terminal with lines around it and wrapped to its width, in a
 /// pipe as plain aligned text.
 pub fn draw(fields: &[&str], rows: &[Vec<Value>], terminal: bool) -> String {
     let mut table = Table::new();
     if terminal {
-        table
-            .load_style(presets::UTF8_FULL_CONDENSED)
-            .set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::UTF8_FULL_CONDENSED);
+        // Some terminals, those of `script` and of build servers, say that they have no width.
+        table.set_content_arrangement(match table.width() {
+            Some(width) if width >= NARROWEST => ContentArrangement::Dynamic,
+            _ => ContentArrangement::Disabled,
+        });
     } else {
         table
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled);
     }
-    table.set_header(fields.iter().map(|field| heading(field)));
+    // A column of numbers stands to the right, its heading and its dashes too.
+    let numbers: Vec<bool> = (0..fields.len())
+        .map(|i| {
+            rows.iter()
+                .any(|row| row.get(i).is_some_and(Value::is_number))
+        })
+        .collect();
+    let cell = |text: String, right: bool| match right {
+        true => Cell::new(text).set_alignment(CellAlignment::Right),
+        false => Cell::new(text),
+    };
+    table.set_header(
+        fields
+            .iter()
+            .zip(&numbers)
+            .map(|(field, right)| cell(heading(field), *right)),
+    );
     for row in rows {
-        table.add_row(fields.iter().zip(row).map(|(field, value)| {
-            let cell = Cell::new(shown(field, value));
-            match value {
-                Value::Number(_) => cell.set_alignment(CellAlignment::Right),
-                _ => cell,
-            }
-        }));
+        table.add_row(
+            fields
+                .iter()
+                .zip(row)
+                .zip(&numbers)
+                .map(|((field, value), right)| cell(shown(field, value), *right)),
+        );
+    }
+    // An id is there to be copied, so it is the last thing to be broken over lines.
+    if let Some(id) = fields.iter().position(|field| *field == "process_id")
+        && let Some(column) = table.column_mut(id)
+    {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -72,6 +100,8 @@ pub fn shown(field: &str, value: &Value) -> String {
         Value::String(text) => printable(text),
         Value::Number(number) if is_duration(field) => number
             .as_i64()
+            // Such as the average of some, which an SQL query may ask for.
+            .or_else(|| number.as_f64().map(|millis| millis.round() as i64))
             .map_or_else(|| number.to_string(), human::duration),
         Value::Number(number) if field.starts_with("rate") => number
             .as_f64()
@@ -135,6 +165,7 @@ mod tests {
     fn values_carry_their_units() {
         for (field, value, text) in [
             ("p50_ms", json!(8_040_000), "2h 14m"),
+            ("p50_ms", json!(8_039_999.7), "2h 14m"),
             ("created_at_ms", json!(8_040_000), "8040000"),
             ("rate_low", json!(0.0312), "3.1%"),
             (
@@ -160,10 +191,13 @@ mod tests {
 
     #[test]
     fn a_pipe_gets_plain_aligned_text() {
-        let rows = [vec![json!("a"), json!(5)], vec![json!("bcd"), json!(1234)]];
+        let rows = [
+            vec![json!("a"), json!(5), Value::Null],
+            vec![json!("bcd"), json!(123_456), json!(1_500)],
+        ];
         assert_eq!(
-            draw(&["host", "holds"], &rows, false),
-            " host  holds\n a         5\n bcd    1234\n"
+            draw(&["host", "holds", "min_gap_ms"], &rows, false),
+            " host   holds  min gap\n a          5        –\n bcd   123456     1.5s\n"
         );
         assert_eq!(
             markdown(&["host", "gap_ms"], &[vec![json!("a|b"), json!(5)]]),

@@ -88,8 +88,13 @@ impl History {
     ) -> Result<Option<SqlCut>, R::Error> {
         let db = limited(&self.path, limits.stop)?;
         let mut statement = db.prepare(sql).map_err(refused)?;
-        if !statement.readonly() || statement.column_count() == 0 {
+        if !statement.readonly() {
             return Err(not_reading().into());
+        }
+        if statement.column_count() == 0 {
+            return Err(R::Error::from(Error::RefusedSql {
+                reason: "there is no statement that gives rows".to_owned(),
+            }));
         }
         if statement.parameter_count() > 0 {
             return Err(R::Error::from(Error::RefusedSql {

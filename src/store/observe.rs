@@ -31,7 +31,6 @@ impl Recorder {
                 if self.snapshot_written
                     && tracked.sighting_ms.is_some()
                     && at_ms > tracked.last_seen_ms
-                    && at_ms >= self.latest_absence_ms
                     && tracked.outcome != Outcome::Lost
                     && tracked.latest == *process =>
             {

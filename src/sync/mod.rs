@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use futures_util::StreamExt;
 
-pub use window::{PAGE_ROWS, may_hide};
+pub use window::{PAGE_ROWS, Seen, gap};
 
 use crate::model::{Extent, Gap, Process, SetAside, UtcMillis};
 use crate::source::api::{ApiError, Client, Filter, Info};
@@ -127,7 +127,7 @@ pub fn record(
     started_at: UtcMillis,
     observed_at: UtcMillis,
 ) -> Result<Synced, Error> {
-    let gap = hidden(store, &look)?;
+    let gap = hidden(store, &look, observed_at)?;
     let mut run = store.begin(RunKind::Sync, source, started_at)?;
     let run_id = run.id();
     let mut snapshot = run.snapshot(observed_at)?;
@@ -189,25 +189,30 @@ pub fn record_failure(
     Ok(())
 }
 
-fn hidden(store: &Store, look: &Look) -> Result<Option<Gap>, Error> {
+/// What the look may not have shown; asked before it is recorded.
+fn hidden(store: &Store, look: &Look, observed_at: UtcMillis) -> Result<Option<Gap>, Error> {
     let page = &look.processes[..look.in_page];
+    let mut reaches_known = false;
     for process in page {
-        if store.knows(&process.process_id)? {
-            return Ok(None);
-        }
+        reaches_known |= store.knows(&process.process_id)?;
     }
-    let Some(oldest) = page.iter().map(|process| process.created_at).min() else {
+    let seen = Seen {
+        rows: look.page_rows,
+        oldest: page.iter().map(|process| process.created_at).min(),
+        reaches_known,
+        has_forgotten: !look.unknown.is_empty(),
+        observed_at,
+    };
+    let Some(until) = seen.hides_until() else {
         return Ok(None);
     };
-    let known = store.newest_creation_before(&look.app_id, oldest)?;
-    Ok(
-        may_hide(look.page_rows, oldest, known).map(|(since, until)| Gap {
-            app_id: look.app_id.clone(),
-            region: None,
-            status: None,
-            since,
-            until,
-            hidden_at_least: None,
-        }),
-    )
+    let newest_known = store.newest_creation_before(&look.app_id, until)?;
+    Ok(gap(until, newest_known).map(|(since, until)| Gap {
+        app_id: look.app_id.clone(),
+        region: None,
+        status: None,
+        since,
+        until,
+        hidden_at_least: None,
+    }))
 }

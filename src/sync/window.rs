@@ -5,39 +5,77 @@ use crate::model::UtcMillis;
 /// How many processes a list shows at most.
 pub const PAGE_ROWS: usize = 10;
 
-/// The stretch of creation time in which a page that shows no known process may hide others: from
-/// the newest creation on record before it, to the oldest that it shows.
-///
-/// None if the page is not full, for then it hides nothing, or if nothing is on record: the record
-/// begins with the first look.
-pub fn may_hide(
-    rows: usize,
-    oldest_shown: UtcMillis,
-    newest_known: Option<UtcMillis>,
-) -> Option<(UtcMillis, UtcMillis)> {
-    let since = newest_known.filter(|_| rows >= PAGE_ROWS)?;
-    (since < oldest_shown).then_some((since, oldest_shown))
+/// What a look saw, as far as it tells what it may not have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Rows of the page, those included that could not be understood.
+    pub rows: usize,
+    /// The oldest creation on the page; none on an empty one.
+    pub oldest: Option<UtcMillis>,
+    /// Whether the page reaches back to a process that is on record.
+    pub reaches_known: bool,
+    /// Whether the API no longer knew a process that was open on record: then so much time has
+    /// passed that it may have forgotten others that were never seen.
+    pub has_forgotten: bool,
+    /// When the look was.
+    pub observed_at: UtcMillis,
+}
+
+impl Seen {
+    /// The creation time at which the stretch ends that the look may not have shown; none if it
+    /// showed all that was new.
+    pub fn hides_until(&self) -> Option<UtcMillis> {
+        if self.has_forgotten {
+            Some(self.observed_at)
+        } else if self.rows < PAGE_ROWS || self.reaches_known {
+            None
+        } else {
+            self.oldest
+        }
+    }
+}
+
+/// The stretch of creation time in which processes may be missing: from the newest creation on
+/// record before it. None if nothing is on record, for the record begins with the first look.
+pub fn gap(until: UtcMillis, newest_known: Option<UtcMillis>) -> Option<(UtcMillis, UtcMillis)> {
+    let since = newest_known?;
+    (since < until).then_some((since, until))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(millis: i64) -> UtcMillis {
+        UtcMillis::from_millis(millis).expect("in range")
+    }
+
     #[test]
-    fn only_a_full_page_after_something_known_hides_anything() {
-        let at = |millis| UtcMillis::from_millis(millis).expect("in range");
-        for (rows, oldest, known, expected) in [
-            (9, 50, Some(20), None),
-            (10, 50, None, None),
-            (10, 50, Some(20), Some((20, 50))),
-            (10, 50, Some(50), None),
-            (11, 50, Some(49), Some((49, 50))),
+    fn only_a_full_page_of_strangers_or_a_forgetful_api_hides_anything() {
+        for (rows, oldest, reaches_known, has_forgotten, expected) in [
+            (9, Some(50), false, false, None),
+            (10, Some(50), true, false, None),
+            (10, Some(50), false, false, Some(50)),
+            (11, Some(50), false, false, Some(50)),
+            (10, None, false, false, None),
+            (3, Some(50), true, true, Some(90)),
+            (0, None, false, true, Some(90)),
         ] {
-            assert_eq!(
-                may_hide(rows, at(oldest), known.map(at)),
-                expected.map(|(since, until): (i64, i64)| (at(since), at(until))),
-                "{rows} rows from {oldest}, known {known:?}"
-            );
+            let seen = Seen {
+                rows,
+                oldest: oldest.map(at),
+                reaches_known,
+                has_forgotten,
+                observed_at: at(90),
+            };
+            assert_eq!(seen.hides_until(), expected.map(at), "{seen:?}");
         }
+    }
+
+    #[test]
+    fn a_gap_begins_after_something_known() {
+        assert_eq!(gap(at(50), None), None);
+        assert_eq!(gap(at(50), Some(at(20))), Some((at(20), at(50))));
+        assert_eq!(gap(at(50), Some(at(50))), None);
     }
 }

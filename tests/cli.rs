@@ -1,0 +1,24 @@
+//! The command as its users meet it: the real program, run on files in folders of its own. Expected
+//! values are worked out by hand, from the records in `cli/fleet.rs`.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(clippy::print_stdout)] // what is skipped for want of a tool is said
+
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/fleet.rs"]
+mod fleet;
+#[path = "cli/formats.rs"]
+mod formats;
+#[path = "cli/import.rs"]
+mod import;
+#[path = "cli/place.rs"]
+mod place;
+#[path = "cli/questions.rs"]
+mod questions;
+#[path = "cli/recording.rs"]
+mod recording;
+#[path = "cli/sql.rs"]
+mod sql;
+#[path = "cli/stub.rs"]
+mod stub;
