@@ -136,3 +136,25 @@ impl<T> Doing<T> for Result<T, rusqlite::Error> {
         self.map_err(|source| Error::Sqlite { doing, source })
     }
 }
+
+/// An error with its causes, in one line.
+///
+/// ```
+/// let error = prochist::History::open("/nowhere/history.db".as_ref()).unwrap_err();
+/// assert_eq!(prochist::describe(&error), r#"no history database at "/nowhere/history.db""#);
+/// ```
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Some libraries repeat a cause in their own message, or themselves in a cause.
+        if !last.ends_with(&next) && !next.ends_with(&last) {
+            text = format!("{text}: {next}");
+        }
+        last = next;
+        cause = error.source();
+    }
+    text
+}

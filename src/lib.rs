@@ -53,7 +53,7 @@ mod store;
 #[cfg(feature = "sync")]
 pub mod sync;
 
-pub use error::Error;
+pub use error::{Error, describe};
 pub use history::{Group, History, Question, Window};
 pub use store::{
     APPLICATION_ID, Ending, Recorded, Run, RunKind, RunResult, SCHEMA_VERSION, SnapshotWriter,

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -78,7 +78,9 @@ fn every_table_is_documented() {
     {
         let name = line.trim().trim_start_matches("name=");
         assert!(
-            page.contains(&format!("`{name}`")) || page.contains(&format!("### {name}")),
+            page.contains(&format!("`{name}`"))
+                || page.contains(&format!("**{name}**"))
+                || page.contains(&format!("### {name}")),
             "{name}"
         );
     }
@@ -87,6 +89,8 @@ fn every_table_is_documented() {
 #[cfg(feature = "cli")]
 #[test]
 fn the_readme_names_every_command_and_no_other() {
+    use std::collections::BTreeSet;
+
     let help = std::process::Command::new(env!("CARGO_BIN_EXE_prochist"))
         .arg("--help")
         .output()

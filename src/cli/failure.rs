@@ -18,6 +18,7 @@ pub struct Failure {
 enum Kind {
     Failed,
     Usage,
+    Busy,
     BrokenPipe,
 }
 
@@ -41,17 +42,7 @@ impl Failure {
 
     /// An error with its causes, in one line.
     pub fn caused(error: &dyn std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some libraries repeat their cause in their own message.
-            if !message.ends_with(&text) {
-                message = format!("{message}: {text}");
-            }
-            cause = error.source();
-        }
-        Self::new(message)
+        Self::new(prochist::describe(error))
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -66,6 +57,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
             Kind::Usage => 2,
+            Kind::Busy => 4,
             Kind::Failed | Kind::BrokenPipe => 1,
         })
     }
@@ -114,6 +106,15 @@ impl From<Error> for Failure {
                 "the views are processes, process_versions, port_holds, lifetimes, sync_runs, gaps \
                  and set_aside; see docs/schema.md",
             ),
+            Error::Sqlite { source, .. }
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
+            {
+                Self {
+                    kind: Kind::Busy,
+                    ..failure
+                }
+                .hint("another run is writing; this one can be tried again")
+            }
             _ => failure,
         }
     }

@@ -66,21 +66,23 @@ pub fn main() -> ExitCode {
 
 /// `named` says whether the database was named on the command line rather than in the environment.
 fn run(cli: Cli, named: bool) -> Result<Done, Failure> {
-    let output = Output::new(cli.global.format);
-    let database = cli.global.database()?;
-    match cli.command {
-        Command::Sync(args) => sync::run(&args, &database, &output),
-        Command::Import(args) => import::run(&args, &database, &output),
-        Command::History(args) => history::run(&args, &database, &output),
-        Command::At(args) => at::run(&args, &database, &output),
-        Command::Lifetimes(args) => lifetimes::run(&args, &database, &output),
-        Command::Failures(args) => failures::run(&args, &database, &output),
-        Command::Ports(args) => ports::run(&args, &database, &output),
-        Command::Coverage(args) => coverage::run(&args, &database, &output),
-        Command::Sql(args) => sql::run(&args, &database, &output),
-        Command::Status(args) => status::run(&args, &database, &output),
+    let Cli { global, command } = cli;
+    let output = Output::new(global.format);
+    // Only of those that use it: not every machine has a home directory to keep it in.
+    let database = || global.database();
+    match command {
+        Command::Sync(args) => sync::run(&args, &database()?, &output),
+        Command::Import(args) => import::run(&args, &database()?, &output),
+        Command::History(args) => history::run(&args, &database()?, &output),
+        Command::At(args) => at::run(&args, &database()?, &output),
+        Command::Lifetimes(args) => lifetimes::run(&args, &database()?, &output),
+        Command::Failures(args) => failures::run(&args, &database()?, &output),
+        Command::Ports(args) => ports::run(&args, &database()?, &output),
+        Command::Coverage(args) => coverage::run(&args, &database()?, &output),
+        Command::Sql(args) => sql::run(&args, &database()?, &output),
+        Command::Status(args) => status::run(&args, &database()?, &output),
         Command::Simulate(args) => simulate::run(&args, &output),
         // What PROCHIST_DB names is a real history, and no place for a demo's.
-        Command::Demo(args) => demo::run(&args, named.then_some(&*database), &output),
+        Command::Demo(args) => demo::run(&args, global.db.as_deref().filter(|_| named), &output),
     }
 }

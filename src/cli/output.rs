@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use clap::ValueEnum;
-use prochist::history::{Answer, Coverage, Row};
+use prochist::history::{Answer, Coverage, Row, Window};
 use prochist::model::UtcMillis;
 use serde::Serialize;
 use serde_json::Value;
@@ -110,7 +110,7 @@ impl Output {
     pub fn about<R>(&self, answer: &Answer<R>) -> Result<(), Failure> {
         let coverage = &answer.coverage;
         if self.format() == Format::Table {
-            say!("{}", basis(coverage));
+            say!("{}", basis(answer.window, coverage));
             for (reason, n) in &answer.excluded {
                 say!(
                     "excluded: {n} × {}",
@@ -164,15 +164,19 @@ pub fn gaps(coverage: &Coverage, fail_on_gap: bool) -> Done {
     }
 }
 
-fn basis(coverage: &Coverage) -> String {
+/// The period recorded; of a stretch of time, as against a moment, also by how many runs.
+fn basis(window: Window, coverage: &Coverage) -> String {
     let period = match (coverage.from, coverage.to) {
         (Some(from), Some(to)) => format!("recorded {} to {}", short(from), short(to)),
-        _ => "nothing recorded yet".to_owned(),
+        _ => return "nothing recorded yet".to_owned(),
     };
-    format!(
-        "{period}, {} in the window",
-        human::count(coverage.runs, "run", "runs")
-    )
+    match (window.since, window.until) {
+        (Some(since), Some(until)) if until.millis_since(since) == 1 => period,
+        _ => format!(
+            "{period}, {} in the window",
+            human::count(coverage.runs, "run", "runs")
+        ),
+    }
 }
 
 /// To the second, for a line that is read and not computed with.

@@ -29,7 +29,7 @@ pub fn run(args: &SyncArgs, database: &Path, output: &Output) -> Result<Done, Fa
         say!(
             "warning: {} could not be asked for: {}",
             count(synced.unanswered.len() as u64, "process", "processes"),
-            printable(&error.to_string())
+            printable(&prochist::describe(error))
         );
     }
     if let Some(gap) = &synced.gap {
@@ -102,9 +102,11 @@ pub fn api(error: ApiError) -> Failure {
         ApiError::UnknownApp { .. } => failure.hint("check --app-id and --base-url"),
         ApiError::Unreachable { .. } => failure
             .hint("check --base-url and the network; nothing was recorded, the next run goes on"),
-        ApiError::NotJson { .. } => {
-            failure.hint("check --base-url: is a proxy or a login page in between?")
-        }
+        ApiError::NotJson { .. }
+        | ApiError::Status {
+            code: 300..=399 | 404,
+            ..
+        } => failure.hint("check --base-url: is a proxy or a login page in between?"),
         _ => failure,
     }
 }

@@ -113,7 +113,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(with_schema_version);
     let (connection, found) = match opened {
-        Err(e) if is_denied(&e) && !has_wal(path) => {
+        Err(e) if is_denied(&e) && !is_in_use(path) => {
             // Nothing may be written beside the file, and so nobody writes the file: it is read as
             // it is, without the shared memory that a WAL is read through.
             Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)
@@ -146,10 +146,13 @@ fn is_denied(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn has_wal(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+/// Whether somebody has the file open, or had it and was killed.
+fn is_in_use(path: &Path) -> bool {
+    ["-wal", "-shm"].iter().any(|suffix| {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        Path::new(&beside).exists()
+    })
 }
 
 /// The file as a URI that says that nobody changes it.

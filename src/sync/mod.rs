@@ -17,7 +17,7 @@ pub use window::{PAGE_ROWS, Seen, gap};
 
 use crate::model::{Extent, Gap, Process, SetAside, UtcMillis};
 use crate::source::api::{ApiError, Client, Filter, Info};
-use crate::{Ending, Error, Recorded, RunKind, RunResult, Store};
+use crate::{Ending, Error, Recorded, RunKind, RunResult, Store, describe};
 
 /// How many requests are under way at once.
 const CONCURRENCY: usize = 8;
@@ -107,9 +107,14 @@ pub async fn look(client: &Client, app_id: &str, open: &[String]) -> Result<Look
             }
             Ok(Info::Unknown) => look.unknown.push(id),
             Ok(Info::SetAside(aside)) => look.set_aside.push(aside),
-            // The others would be refused as well.
-            Err(error @ ApiError::Unauthorized { .. }) => return Err(error),
-            Err(error) => look.unanswered.push(error),
+            Err(error) => {
+                // The others would be refused as well.
+                let refused = matches!(error, ApiError::Unauthorized { .. });
+                look.unanswered.push(error);
+                if refused {
+                    break;
+                }
+            }
         }
     }
     Ok(look)
@@ -156,7 +161,7 @@ pub fn record(
         requests: look.requests,
         bytes: look.bytes,
         deferred: synced.unanswered.len() as u64,
-        error: synced.unanswered.first().map(ToString::to_string),
+        error: synced.unanswered.first().map(|error| describe(error)),
         ..Ending::new(
             observed_at,
             if synced.is_complete() {
@@ -183,7 +188,7 @@ pub fn record_failure(
     let run = store.begin(RunKind::Sync, source, started_at)?;
     run.finish(&Ending {
         requests: 1,
-        error: Some(error.to_string()),
+        error: Some(describe(error)),
         ..Ending::new(finished_at, RunResult::Failed)
     })?;
     Ok(())

@@ -30,7 +30,8 @@ impl Seen {
         } else if self.rows < PAGE_ROWS || self.reaches_known {
             None
         } else {
-            self.oldest
+            // A full page of which nothing could be understood may reach back to anywhere.
+            Some(self.oldest.unwrap_or(self.observed_at))
         }
     }
 }
@@ -57,7 +58,8 @@ mod tests {
             (10, Some(50), true, false, None),
             (10, Some(50), false, false, Some(50)),
             (11, Some(50), false, false, Some(50)),
-            (10, None, false, false, None),
+            (10, None, false, false, Some(90)),
+            (0, None, false, false, None),
             (3, Some(50), true, true, Some(90)),
             (0, None, false, true, Some(90)),
         ] {
