@@ -68,6 +68,8 @@ CREATE INDEX gap_run ON gap (run_id);
 CREATE TABLE stream (
     stream_id INTEGER PRIMARY KEY,
     source    TEXT    NOT NULL,
+    -- The one app that it is about; null where it may show any.
+    app       INTEGER REFERENCES word,
     last_ms   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX stream_source ON stream (source);
@@ -125,7 +127,9 @@ CREATE TABLE complete_look (
     PRIMARY KEY (app, observed_at_ms)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE complete_app (
-    app INTEGER PRIMARY KEY REFERENCES word
+    app      INTEGER PRIMARY KEY REFERENCES word,
+    -- The earliest such archive's moment: before, its absence from one said nothing.
+    named_ms INTEGER NOT NULL
 ) STRICT;
 
 -- Moments at which the source, asked for a process, did not know it.
@@ -287,7 +291,7 @@ SELECT p.process_id,
        (SELECT nullif(x.text, '') FROM word x WHERE x.word_id = v.extra) AS extra,
        strftime('%Y-%m-%dT%H:%M:%fZ', p.first_seen_ms / 1000.0, 'unixepoch') AS first_seen_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', p.seen_until_ms / 1000.0, 'unixepoch') AS last_seen_at,
-       p.versions,
+       p.versions AS version,
        p.created_ms AS created_at_ms,
        p.started_ms AS started_at_ms,
        p.stopping_ms AS stopping_at_ms,

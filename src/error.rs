@@ -12,13 +12,11 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// The file's folder is missing or cannot be made.
-    #[error("could not create the folder of history database {path:?}")]
+    /// The folder that the file was to be made in is missing.
+    #[error("the folder of history database {path:?} does not exist")]
     NoFolder {
         /// The database that was to be made.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
     },
     /// The file cannot be read at all.
     #[error("could not read {path:?}")]

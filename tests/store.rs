@@ -29,7 +29,7 @@ fn record_one(path: &Path) {
 #[test]
 fn a_new_file_is_ours_private_and_readable_while_written() {
     let folder = folder();
-    let path = folder.path().join("deep/er/history.db");
+    let path = folder.path().join("history.db");
     record_one(&path);
     let db = open(&path);
     assert_eq!(

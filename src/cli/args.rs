@@ -58,6 +58,19 @@ pub struct Global {
 }
 
 impl Global {
+    /// The same, to record in: the platform's data directory is made if it is not there. A folder
+    /// that was named must be, since a name may be a mistake.
+    pub fn database_to_record(&self) -> Result<PathBuf, Failure> {
+        let database = self.database()?;
+        if self.db.is_none()
+            && let Some(folder) = database.parent()
+        {
+            std::fs::create_dir_all(folder)
+                .map_err(|e| Failure::new(format!("could not create {folder:?}: {e}")))?;
+        }
+        Ok(database)
+    }
+
     /// The database named, or the one in the platform's data directory.
     pub fn database(&self) -> Result<PathBuf, Failure> {
         match &self.db {
@@ -211,7 +224,7 @@ impl GroupedArgs {
   prochist sync --app-id app-… --token-file /run/credentials/token --base-url https://control.example")]
 pub struct SyncArgs {
     /// The app to record
-    #[arg(long, value_name = "APP", env = "HATHORA_APP_ID")]
+    #[arg(long, value_name = "APP", env = "HATHORA_APP_ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub app_id: String,
     /// Where the API is
     #[arg(

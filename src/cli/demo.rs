@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use prochist::history::{FailureRow, LifetimeRow, Row};
-use prochist::model::UtcMillis;
+use prochist::history::{FailureRow, LifetimeRow, Row, wilson_95};
+use prochist::model::{Deployment, UtcMillis};
 use prochist::simulator::{Fleet, FleetConfig, ManualClock, Server, ServerConfig};
 use prochist::source::api::{Client, Options, Token};
 use prochist::sync::{look, record};
@@ -17,7 +17,7 @@ use super::args::DemoArgs;
 use super::clock::now;
 use super::failure::Failure;
 use super::import::progress_bar;
-use super::output::Output;
+use super::output::{Format, Output};
 use super::sync::{api, runtime};
 use super::{Done, human};
 
@@ -30,6 +30,12 @@ const CONCURRENT: usize = 40;
 const HOLDERS_SHOWN: usize = 6;
 
 pub fn run(args: &DemoArgs, database: Option<&Path>, output: &Output) -> Result<Done, Failure> {
+    if output.format() != Format::Table {
+        return Err(
+            Failure::usage("the demo tells its tour in words and tables only")
+                .hint("ask the file that it leaves behind in any format"),
+        );
+    }
     let database = database.map_or_else(|| PathBuf::from("prochist-demo.db"), Path::to_owned);
     clear(&database)?;
     let until = start_of_hour(now());
@@ -170,27 +176,7 @@ fn tour(history: &History, recording: &Recording, output: &Output) -> Result<(),
         .copied()
         .collect();
     output.table(&fields, &failures.rows)?;
-    if let Some(worst) = failures
-        .rows
-        .iter()
-        .filter(|row| row.ended >= 20)
-        .max_by(|a, b| {
-            let low = |row: &FailureRow| row.rate_low.unwrap_or_default();
-            low(a).total_cmp(&low(b))
-        })
-    {
-        output.text(&format!(
-            "\n{} stands out: with 95% confidence at least {} of its processes fail. The simulator \
-             made {} the bad one.\n",
-            worst
-                .key
-                .deployment_id
-                .as_ref()
-                .map_or_else(|| "one".to_owned(), |id| format!("Deployment {id}")),
-            human::percent(worst.rate_low.unwrap_or_default()),
-            recording.bad_deployment,
-        ))?;
-    }
+    output.text(&verdict(&failures.rows, recording))?;
     holders(history, &everything, output)?;
     let gaps = history.coverage(&everything)?.answer.rows;
     output.text(&match gaps.len() {
@@ -204,6 +190,40 @@ fn tour(history: &History, recording: &Recording, output: &Output) -> Result<(),
     })
 }
 
+/// Whether one deployment's failure rate lies, with its interval, above that of all others.
+fn verdict(rows: &[FailureRow], recording: &Recording) -> String {
+    let bad = Deployment::Number(recording.bad_deployment);
+    let is_bad = |row: &&FailureRow| row.key.deployment_id.as_ref() == Some(&bad);
+    let worst = rows
+        .iter()
+        .max_by(|a, b| low(a).total_cmp(&low(b)))
+        .filter(|worst| {
+            let others = rows.iter().filter(|row| row.key != worst.key);
+            let (failed, ended) = others.fold((0, 0), |(failed, ended), row| {
+                (failed + row.failed, ended + row.ended)
+            });
+            wilson_95(failed, ended).is_some_and(|others| low(worst) > others.high)
+        });
+    let made = if rows.iter().any(|row| is_bad(&row) && row.ended > 0) {
+        format!("The simulator made {bad} the bad one.")
+    } else {
+        format!("The simulator's bad one, {bad}, comes later than this.")
+    };
+    match worst {
+        Some(worst) => format!(
+            "\nDeployment {} stands out: with 95% confidence at least {} of its processes fail, \
+             more than of all others together. {made}\n",
+            worst.key.deployment_id.as_ref().unwrap_or(&bad),
+            human::percent(low(worst)),
+        ),
+        None => format!("\nNone stands out from the others. {made}\n"),
+    }
+}
+
+fn low(row: &FailureRow) -> f64 {
+    row.rate_low.unwrap_or_default()
+}
+
 /// The port that most processes held, and who they were.
 fn holders(history: &History, everything: &Question, output: &Output) -> Result<(), Failure> {
     let ports = history.ports(everything, false)?;
@@ -211,12 +231,14 @@ fn holders(history: &History, everything: &Question, output: &Output) -> Result<
         return Ok(());
     };
     let port = busiest.port.unwrap_or_default();
-    output.text(&format!(
-        "\nWho held {}:{port}, and how soon did the next one get it? (the last {HOLDERS_SHOWN} of {})\n\n",
-        busiest.host, busiest.holds
-    ))?;
     let holders = history.holders(&busiest.host, port, None, everything)?.rows;
     let last = &holders[holders.len().saturating_sub(HOLDERS_SHOWN)..];
+    output.text(&format!(
+        "\nWho held {}:{port}, and how soon did the next one get it? (the last {} of {})\n\n",
+        busiest.host,
+        last.len(),
+        holders.len(),
+    ))?;
     let fields = ["process_id", "held_from", "held_until", "gap_ms", "outcome"];
     output.table(&fields, last)
 }

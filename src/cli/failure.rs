@@ -45,6 +45,14 @@ impl Failure {
         Self::new(prochist::describe(error))
     }
 
+    /// The same, as a matter of how it was asked for.
+    pub fn into_usage(self) -> Self {
+        Self {
+            kind: Kind::Usage,
+            ..self
+        }
+    }
+
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -81,6 +89,9 @@ impl From<Error> for Failure {
                 "record one with `prochist demo`, `prochist sync` or `prochist import`, or name \
                  another with --db PATH",
             ),
+            Error::NoFolder { .. } => {
+                failure.hint("make the folder first, or name another with --db PATH")
+            }
             Error::NotSqlite { .. } | Error::NotOurs { .. } => {
                 failure.hint("name a history database with --db PATH; this file was left as it is")
             }
@@ -155,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line_with_its_causes_and_a_hint() {
-        let failure = Failure::from(Error::NoFolder {
+        let failure = Failure::from(Error::Unreadable {
             path: "/x/\u{1b}[31m.db".into(),
             source: std::io::Error::other("the disk is on fire"),
         });

@@ -116,12 +116,18 @@ fn open(args: &ImportArgs) -> Result<Archive, Failure> {
     })
 }
 
+fn is_at(piece: &Piece, observed_at: ObservedAt) -> bool {
+    piece.observed_at.map(|at| at.time) == Some(observed_at.time)
+}
+
 #[derive(Default)]
 struct Import {
     extent: Extent,
     set_aside: u64,
     shown: Vec<SetAside>,
     dated_by_mtime: BTreeSet<usize>,
+    /// Something could not be read that may belong to any moment: none is known to be whole.
+    lost_input: bool,
 }
 
 impl Import {
@@ -136,6 +142,7 @@ impl Import {
         while let Some(piece) = ahead.take() {
             bar.set_position(archive.bytes_read());
             let Some(observed_at) = piece.observed_at else {
+                self.lost_input |= !piece.set_aside.is_empty();
                 for aside in piece.set_aside {
                     run.set_aside(&aside)?;
                     self.show(aside);
@@ -156,10 +163,20 @@ impl Import {
         observed_at: ObservedAt,
         first: Piece,
     ) -> Result<Option<Piece>, Failure> {
+        let mut pieces = vec![first];
+        let mut after = None;
+        if archive.total_bytes().is_none() {
+            // Nobody knows when a stream goes on, and others wait while a snapshot is recorded.
+            loop {
+                match archive.next() {
+                    Some(next) if is_at(&next, observed_at) => pieces.push(next),
+                    next => break after = next,
+                }
+            }
+        }
         let mut snapshot = run.snapshot(observed_at.time)?;
         let mut whole = true;
-        let mut piece = first;
-        let after = loop {
+        while let Some(piece) = pieces.pop() {
             if piece
                 .observed_at
                 .is_some_and(|at| at.from == TimeFrom::FileMtime)
@@ -175,14 +192,14 @@ impl Import {
                 snapshot.set_aside(&aside)?;
                 self.show(aside);
             }
-            match archive.next() {
-                Some(next) if next.observed_at.map(|at| at.time) == Some(observed_at.time) => {
-                    piece = next;
+            if pieces.is_empty() && after.is_none() {
+                match archive.next() {
+                    Some(next) if is_at(&next, observed_at) => pieces.push(next),
+                    next => after = next,
                 }
-                after => break after,
             }
-        };
-        let extent = if whole {
+        }
+        let extent = if whole && !self.lost_input {
             &self.extent
         } else {
             &Extent::Partial
@@ -219,6 +236,9 @@ impl Import {
         }
         for aside in &self.shown {
             say!("set aside: {}", printable(&aside.to_string()));
+        }
+        if self.set_aside > SHOWN as u64 {
+            say!("… and {} more", self.set_aside - SHOWN as u64);
         }
         if self.set_aside > 0 {
             say!(

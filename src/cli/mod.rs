@@ -71,8 +71,8 @@ fn run(cli: Cli, named: bool) -> Result<Done, Failure> {
     // Only of those that use it: not every machine has a home directory to keep it in.
     let database = || global.database();
     match command {
-        Command::Sync(args) => sync::run(&args, &database()?, &output),
-        Command::Import(args) => import::run(&args, &database()?, &output),
+        Command::Sync(args) => sync::run(&args, &global.database_to_record()?, &output),
+        Command::Import(args) => import::run(&args, &global.database_to_record()?, &output),
         Command::History(args) => history::run(&args, &database()?, &output),
         Command::At(args) => at::run(&args, &database()?, &output),
         Command::Lifetimes(args) => lifetimes::run(&args, &database()?, &output),

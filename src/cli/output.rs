@@ -4,7 +4,6 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use clap::ValueEnum;
 use prochist::history::{Answer, Coverage, Row, Window};
-use prochist::model::UtcMillis;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -167,7 +166,7 @@ pub fn gaps(coverage: &Coverage, fail_on_gap: bool) -> Done {
 /// The period recorded; of a stretch of time, as against a moment, also by how many runs.
 fn basis(window: Window, coverage: &Coverage) -> String {
     let period = match (coverage.from, coverage.to) {
-        (Some(from), Some(to)) => format!("recorded {} to {}", short(from), short(to)),
+        (Some(from), Some(to)) => format!("recorded {from} to {to}"),
         _ => return "nothing recorded yet".to_owned(),
     };
     match (window.since, window.until) {
@@ -177,11 +176,6 @@ fn basis(window: Window, coverage: &Coverage) -> String {
             human::count(coverage.runs, "run", "runs")
         ),
     }
-}
-
-/// To the second, for a line that is read and not computed with.
-fn short(time: UtcMillis) -> String {
-    format!("{}Z", &time.to_string()[..19])
 }
 
 /// The rows as lists of values in the order of the fields.

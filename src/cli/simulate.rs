@@ -48,9 +48,9 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
     let server = Server::start(config, Arc::new(Mutex::new(fleet)), clock).map_err(|e| {
         let failure = Failure::caused(&e);
         match e {
-            ServeError::NotLoopback(_) => {
-                failure.hint("give --allow-remote to serve other machines")
-            }
+            ServeError::NotLoopback(_) => failure
+                .into_usage()
+                .hint("give --allow-remote to serve other machines"),
             _ => failure,
         }
     })?;

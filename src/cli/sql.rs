@@ -173,7 +173,8 @@ fn json_of(value: &SqlValue<'_>) -> Value {
     match value {
         SqlValue::Null => Value::Null,
         SqlValue::Integer(number) => Value::from(*number),
-        SqlValue::Real(number) => Value::from(*number),
+        SqlValue::Real(number) if number.is_finite() => Value::from(*number),
+        SqlValue::Real(number) => Value::from(number.to_string()),
         SqlValue::Text(text) => Value::from(String::from_utf8_lossy(text)),
         SqlValue::Blob(bytes) => {
             Value::from(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())

@@ -39,6 +39,13 @@ pub fn run(args: &SyncArgs, database: &Path, output: &Output) -> Result<Done, Fa
             gap.until
         );
     }
+    if let Some(oldest) = synced.begins_after {
+        say!(
+            "note: the record of {} begins here; of processes created before {oldest}, those that \
+             run are not known",
+            printable(&args.app_id)
+        );
+    }
     if output.wants_report() {
         let row = Report::from(&synced);
         output.rows(Report::FIELDS, Report::FIELDS, &[&row], &row)?;
@@ -88,15 +95,19 @@ fn token(args: &SyncArgs) -> Result<Token, Failure> {
                 .hint("set HATHORA_TOKEN, or name a file with --token-file PATH")
         })?,
     };
-    Token::new(text).map_err(|e| Failure::caused(&e))
+    Token::new(text).map_err(|e| {
+        Failure::caused(&e)
+            .into_usage()
+            .hint("the token is the text of HATHORA_TOKEN, or of the file that --token-file names")
+    })
 }
 
 pub fn api(error: ApiError) -> Failure {
     let failure = Failure::caused(&error);
     match error {
-        ApiError::BadUrl { .. } => {
-            failure.hint("--base-url takes a URL such as https://api.example")
-        }
+        ApiError::BadUrl { .. } => failure
+            .into_usage()
+            .hint("--base-url takes a URL such as https://api.example"),
         ApiError::Unauthorized { .. } => failure
             .hint("check the token in HATHORA_TOKEN or --token-file, and that it is for this app"),
         ApiError::UnknownApp { .. } => failure.hint("check --app-id and --base-url"),

@@ -35,11 +35,11 @@ pub trait Row: Serialize {
 /// The period that the record covers, and what is known to be missing from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Coverage {
-    /// The first snapshot of all; an observation time.
+    /// The first snapshot that may have shown what was asked about; an observation time.
     pub from: Option<UtcMillis>,
-    /// The last snapshot of all.
+    /// The last such snapshot.
     pub to: Option<UtcMillis>,
-    /// Runs with a snapshot inside the window.
+    /// Runs with such a snapshot inside the window.
     pub runs: u64,
     /// Gaps that touch the window and the filter.
     pub gaps: Vec<CoverageGap>,
@@ -95,25 +95,44 @@ impl History {
 
     /// What an answer to `about` rests on.
     pub(super) fn coverage_of(&self, about: &Question) -> Result<Coverage, Error> {
+        let apps = about.filter().apps;
         let (from, to): (Option<i64>, Option<i64>) = self
             .db
             .prepare_cached(
-                "SELECT (SELECT min(observed_at_ms) FROM snapshot) AS first,
-                        (SELECT max(observed_at_ms) FROM snapshot) AS last",
+                "SELECT min(n.first_ms) AS first, max(n.last_ms) AS last
+                 FROM (
+                     SELECT (SELECT min(observed_at_ms) FROM snapshot n
+                             WHERE n.stream_id = t.stream_id) AS first_ms,
+                            t.last_ms
+                     FROM stream t
+                     WHERE :apps IS NULL OR t.app IS NULL
+                        OR t.app IN (SELECT w.word_id FROM word w
+                                     WHERE w.text IN (SELECT value FROM json_each(:apps)))
+                 ) n",
             )
-            .and_then(|mut s| s.query_row([], |row| Ok((row.get("first")?, row.get("last")?))))
+            .and_then(|mut s| {
+                s.query_row(named_params! { ":apps": apps }, |row| {
+                    Ok((row.get("first")?, row.get("last")?))
+                })
+            })
             .doing("read the period covered")?;
         let runs: u64 = self
             .db
             .prepare_cached(
-                "SELECT count(DISTINCT run_id) FROM snapshot
-                 WHERE observed_at_ms >= :since AND observed_at_ms < :until",
+                "SELECT count(DISTINCT run_id) FROM snapshot n
+                 WHERE observed_at_ms >= :since AND observed_at_ms < :until
+                   AND (:apps IS NULL OR stream_id IN (
+                       SELECT t.stream_id FROM stream t
+                       WHERE t.app IS NULL
+                          OR t.app IN (SELECT w.word_id FROM word w
+                                       WHERE w.text IN (SELECT value FROM json_each(:apps)))))",
             )
             .and_then(|mut s| {
                 s.query_row(
                     named_params! {
                         ":since": about.window.since_ms(),
                         ":until": about.window.until_ms(),
+                        ":apps": apps,
                     },
                     |row| row.get::<_, i64>(0),
                 )

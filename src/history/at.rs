@@ -1,5 +1,6 @@
 //! How did the fleet stand at a moment, as known now or as known then?
 
+use rusqlite::named_params;
 use serde::Serialize;
 
 use super::answer::Exclusions;
@@ -9,7 +10,9 @@ use super::{Answer, History, Question, Row, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, LifeState, Lifecycle, Outcome, Process, Standing, UtcMillis};
-use crate::store::{STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time};
+use crate::store::{
+    NO_WORD, STATE_COLUMNS, deployment, optional_time, process_from_row, time, to_time,
+};
 
 /// A process that was alive at the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +57,7 @@ impl History {
         as_known_at: Option<UtcMillis>,
         question: &Question,
     ) -> Result<Answer<AtRow>, Error> {
+        let _as_of_now = self.as_of_now()?;
         let about = question.clone().window(Window {
             since: Some(time),
             until: Some(time.plus_millis(1)),
@@ -138,8 +142,7 @@ impl History {
         let mut statement = self
             .db
             .prepare_cached(&format!(
-                "SELECT {STATE_COLUMNS}, last_seen_at_ms,
-                        (SELECT p.lost_at_ms FROM processes p WHERE p.process_id = v.process_id)
+                "SELECT {STATE_COLUMNS}
                  FROM process_versions v
                  WHERE first_seen_at_ms <= :then
                    AND version = (SELECT max(w.version) FROM process_versions w
@@ -152,11 +155,12 @@ impl History {
             .doing("read versions")?;
         while let Some(row) = rows.next().doing("read versions")? {
             let state: Process = process_from_row(row)?;
-            let lost_at = optional_time(row, STATE_WIDTH + 1)?;
-            let outcome = match Outcome::of(&state) {
-                Outcome::Open if lost_at.is_some_and(|lost| lost <= then) => Outcome::Lost,
-                shown => shown,
+            let shown = Outcome::of(&state);
+            let (last_seen_at, lost) = match shown {
+                Outcome::Open => self.sighting_by(&state.process_id, then)?,
+                _ => (then, false),
             };
+            let outcome = if lost { Outcome::Lost } else { shown };
             each(Candidate {
                 times: Lifecycle {
                     created_at: state.created_at,
@@ -164,7 +168,7 @@ impl History {
                     stopping_at: state.stopping_at,
                     terminated_at: state.terminated_at,
                     outcome,
-                    last_seen_at: self::time(row, STATE_WIDTH)?.min(then),
+                    last_seen_at,
                 },
                 process_id: state.process_id,
                 app_id: state.app_id,
@@ -173,6 +177,49 @@ impl History {
             });
         }
         Ok(())
+    }
+
+    /// When the process was last seen by `then`, and whether anything that would have shown it
+    /// after that, and by `then`, did not.
+    fn sighting_by(&self, process_id: &str, then: UtcMillis) -> Result<(UtcMillis, bool), Error> {
+        let (seen_ms, lost): (i64, bool) = self
+            .db
+            .prepare_cached(
+                "WITH p AS (SELECT process_key, app FROM process WHERE process_id = :process_id),
+                 seen AS (
+                     SELECT max((SELECT max(n.observed_at_ms) FROM snapshot n
+                                 WHERE n.stream_id = s.stream_id
+                                   AND n.observed_at_ms
+                                       <= min(coalesce(s.last_ms, t.last_ms), :then))) AS ms
+                     FROM p
+                     JOIN sighting s USING (process_key)
+                     JOIN stream t USING (stream_id)
+                     WHERE s.first_ms <= :then)
+                 SELECT seen.ms,
+                        EXISTS (SELECT 1 FROM unknown_look u
+                                WHERE u.process_key = p.process_key
+                                  AND u.observed_at_ms > seen.ms AND u.observed_at_ms <= :then)
+                        OR EXISTS (SELECT 1 FROM complete_look l
+                                   WHERE l.app = p.app
+                                     AND l.observed_at_ms > seen.ms AND l.observed_at_ms <= :then)
+                        OR EXISTS (SELECT 1 FROM complete_app c
+                                   JOIN complete_look l ON l.app = :any
+                                   WHERE c.app = p.app AND c.named_ms <= :then
+                                     AND l.observed_at_ms > seen.ms AND l.observed_at_ms <= :then)
+                 FROM p, seen",
+            )
+            .and_then(|mut statement| {
+                statement.query_row(
+                    named_params! {
+                        ":process_id": process_id,
+                        ":then": then.millis(),
+                        ":any": NO_WORD,
+                    },
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+            })
+            .doing("read when a process was seen")?;
+        Ok((to_time(seen_ms)?, lost))
     }
 }
 

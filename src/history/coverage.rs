@@ -91,6 +91,7 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn coverage(&self, question: &Question) -> Result<CoverageReport, Error> {
+        let _as_of_now = self.as_of_now()?;
         let mut answer = self.answer("coverage", question, Exclusions::default(), Vec::new())?;
         answer.rows = answer.coverage.gaps.clone();
         let (since, until) = (question.window.since_ms(), question.window.until_ms());

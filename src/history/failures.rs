@@ -63,6 +63,7 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn failures(&self, question: &Question) -> Result<Answer<FailureRow>, Error> {
+        let _as_of_now = self.as_of_now()?;
         let mut groups: BTreeMap<GroupKey, FailureRow> = BTreeMap::new();
         self.each_life(RECKONED_BY, question, |life| {
             let key = question.key(

@@ -66,6 +66,7 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn lifetimes(&self, question: &Question) -> Result<Answer<LifetimeRow>, Error> {
+        let _as_of_now = self.as_of_now()?;
         let mut excluded = Exclusions::default();
         let mut groups: BTreeMap<(GroupKey, Phase), Vec<Duration>> = BTreeMap::new();
         self.each_life("created_at_ms", question, |life| {

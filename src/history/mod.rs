@@ -35,6 +35,7 @@ pub use status::Status;
 pub use survival::{Duration, survival_percentile};
 
 use crate::Error;
+use crate::error::Doing;
 use crate::store::open_to_read;
 
 /// A history database, open for reading. Any number of them, in any number of threads and
@@ -69,6 +70,12 @@ impl History {
             db: open_to_read(path)?,
             path: path.to_owned(),
         })
+    }
+
+    /// Holds the file as it stands, for as long as the value lives: an answer that takes several
+    /// statements must not see a snapshot that was recorded between them.
+    fn as_of_now(&self) -> Result<rusqlite::Transaction<'_>, Error> {
+        self.db.unchecked_transaction().doing("begin to read")
     }
 
     /// Where the file is.

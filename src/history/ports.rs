@@ -97,6 +97,7 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn ports(&self, question: &Question, by_host: bool) -> Result<Answer<PortRow>, Error> {
+        let _as_of_now = self.as_of_now()?;
         let mut excluded = Exclusions::default();
         let mut groups: BTreeMap<(String, Option<(i64, String)>), Reuse> = BTreeMap::new();
         self.each_hold(question, None, |hold| {
@@ -155,6 +156,7 @@ impl History {
         at: Option<UtcMillis>,
         question: &Question,
     ) -> Result<Answer<HolderRow>, Error> {
+        let _as_of_now = self.as_of_now()?;
         if !self.knows_endpoint(host, port)? {
             return Err(Error::UnknownEndpoint {
                 host: host.to_owned(),

@@ -193,6 +193,7 @@ impl History {
     /// [`Error::UnknownProcess`] if it was never recorded; [`Error::Sqlite`] or
     /// [`Error::Damaged`].
     pub fn process_history(&self, process_id: &str) -> Result<ProcessHistory, Error> {
+        let _as_of_now = self.as_of_now()?;
         let versions = self.versions(process_id)?;
         let unknown = || Error::UnknownProcess {
             process_id: process_id.to_owned(),

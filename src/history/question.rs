@@ -180,10 +180,14 @@ impl Question {
         self
     }
 
-    /// Grouped by these.
+    /// Grouped by these; one that is named again counts once.
     #[must_use]
     pub fn by(mut self, groups: impl IntoIterator<Item = Group>) -> Self {
-        self.by.extend(groups);
+        for group in groups {
+            if !self.by.contains(&group) {
+                self.by.push(group);
+            }
+        }
         self
     }
 
@@ -228,7 +232,7 @@ pub(super) const FILTER: &str = "(:apps IS NULL OR app_id IN (SELECT value FROM 
           OR CAST(deployment_id AS TEXT) IN (SELECT value FROM json_each(:deployments)))";
 
 pub(super) struct FilterParams {
-    apps: Option<String>,
+    pub apps: Option<String>,
     regions: Option<String>,
     deployments: Option<String>,
 }

@@ -37,6 +37,9 @@ pub enum SqlCut {
     Time,
 }
 
+/// The largest text or blob that a statement may read or make, in bytes.
+const MAX_VALUE_BYTES: i32 = 64 * 1024 * 1024;
+
 /// How many of SQLite's steps pass between two questions whether to stop.
 const STEPS: i32 = 4096;
 
@@ -130,6 +133,8 @@ impl History {
 fn limited(path: &Path, stop: Box<dyn FnMut() -> bool + Send>) -> Result<Connection, Error> {
     let mut db = open_to_read(path)?;
     db.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)
+        .doing("limit a statement")?;
+    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
         .doing("limit a statement")?;
     db.authorizer(Some(only_reading))
         .doing("limit a statement")?;

@@ -68,6 +68,7 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn status(&self) -> Result<Answer<Status>, Error> {
+        let _as_of_now = self.as_of_now()?;
         let count = |sql: &str| {
             self.db
                 .query_row(sql, [], |row| row.get::<_, i64>(0))

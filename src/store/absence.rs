@@ -126,10 +126,19 @@ impl Recorder {
     ) -> Result<Vec<i64>, Error> {
         for app in named {
             let new = db
-                .prepare_cached("INSERT OR IGNORE INTO complete_app VALUES (:app)")
-                .and_then(|mut statement| statement.execute(named_params! { ":app": app }))
+                .prepare_cached("INSERT OR IGNORE INTO complete_app VALUES (:app, :at)")
+                .and_then(|mut statement| {
+                    statement.execute(named_params! { ":app": app, ":at": self.at_ms })
+                })
                 .doing("record what is absent")?;
             if new == 0 {
+                db.prepare_cached(
+                    "UPDATE complete_app SET named_ms = :at WHERE app = :app AND named_ms > :at",
+                )
+                .and_then(|mut statement| {
+                    statement.execute(named_params! { ":app": app, ":at": self.at_ms })
+                })
+                .doing("record what is absent")?;
                 continue;
             }
             let not_ended: Vec<String> = db

@@ -1,7 +1,7 @@
 //! Opening the file: what it must be, how it is made, which settings it gets.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read};
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ pub const APPLICATION_ID: i32 = 0x7068_7374;
 
 /// The latest schema that this version of the library knows: the number of migrations.
 pub const SCHEMA_VERSION: i64 = 1;
+
+/// One page of the smallest size: SQLite would take less for an empty database.
+const SMALLEST_DATABASE_BYTES: u64 = 512;
 
 /// How long a statement waits for another writer, who holds the file for one snapshot at a time.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,41 +45,29 @@ pub struct Store {
 
 impl Store {
     /// Opens the history database at `path` to record in it. A missing file is made, with mode
-    /// 0600 and with its folder; one of an older schema is upgraded.
+    /// 0600, in a folder that must be there; one of an older schema is upgraded.
     ///
     /// # Errors
     /// [`Error::NotSqlite`], [`Error::NotOurs`], [`Error::NewerSchema`], [`Error::ReadOnly`],
     /// [`Error::NoFolder`], [`Error::Unreadable`], [`Error::Open`] or [`Error::Migrate`]; the file
     /// is then as it was.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        match look(path)? {
-            Found::Nothing => create_file(path)?,
-            Found::Ours | Found::Blank => {
-                // Asked of the system first, because SQLite would open it for reading and only
-                // complain at the first write.
-                if let Err(e) = OpenOptions::new().write(true).open(path) {
-                    return Err(not_writable(path, e));
-                }
-            }
+        if let Found::Nothing = look(path)? {
+            create_file(path)?;
         }
         let mut connection = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
         .map_err(|source| open_error(path, source))?;
+        // SQLite opens a file that it may not write all the same, to read it.
+        if connection.is_readonly("main").unwrap_or(false) {
+            return Err(Error::ReadOnly {
+                path: path.to_owned(),
+            });
+        }
         set_up(&connection, true).map_err(|source| open_error(path, source))?;
-        let found = schema_version(&connection).map_err(|source| open_error(path, source))?;
-        if found > SCHEMA_VERSION {
-            return Err(newer(path, found));
-        }
-        if found < SCHEMA_VERSION {
-            embedded::migrations::runner()
-                .run(&mut connection)
-                .map_err(|source| Error::Migrate {
-                    path: path.to_owned(),
-                    source: Box::new(source),
-                })?;
-        }
+        migrate(&mut connection, path)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -100,6 +91,17 @@ impl Store {
         self.connection
             .pragma_update(None, "synchronous", level)
             .doing("set how commits are forced")
+    }
+}
+
+impl Drop for Store {
+    /// Closing the last connection empties the WAL under a lock that keeps readers out. Doing the
+    /// slow part of it before leaves next to nothing to do under the lock.
+    fn drop(&mut self) {
+        // A checkpoint that cannot be made now is made by whoever comes next.
+        let _ = self
+            .connection
+            .pragma_query(None, "wal_checkpoint", |_| Ok(()));
     }
 }
 
@@ -174,45 +176,78 @@ enum Found {
     Ours,
 }
 
-/// Tells from the file's first bytes what it is, so that nothing foreign is ever opened.
+/// Tells what the file is, so that nothing foreign is ever written to.
+///
+/// It is SQLite that opens it, as a file that nobody changes: that leaves no trace, not even beside
+/// the file. To open and close it here would give up the locks that other connections of this very
+/// process have on it, as POSIX has it.
 fn look(path: &Path) -> Result<Found, Error> {
-    let unreadable = |source| Error::Unreadable {
+    let metadata = match fs::metadata(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+        metadata => metadata.and_then(|m| match m.is_dir() {
+            true => Err(ErrorKind::IsADirectory.into()),
+            false => Ok(m),
+        }),
+    }
+    .map_err(|source| Error::Unreadable {
         path: path.to_owned(),
         source,
-    };
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(e) => return Err(unreadable(e)),
-    };
-    let mut header = Vec::with_capacity(100);
-    file.by_ref()
-        .take(100)
-        .read_to_end(&mut header)
-        .map_err(unreadable)?;
-    if header.is_empty() {
+    })?;
+    if metadata.len() == 0 {
         return Ok(Found::Blank);
     }
-    if !header.starts_with(b"SQLite format 3\0") || header.len() < 72 {
+    if metadata.len() < SMALLEST_DATABASE_BYTES {
         return Err(Error::NotSqlite {
             path: path.to_owned(),
         });
     }
-    if header[68..72] != APPLICATION_ID.to_be_bytes() {
-        return Err(Error::NotOurs {
+    let id: i32 = Connection::open_with_flags(
+        immutable(path),
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .and_then(|file| file.pragma_query_value(None, "application_id", |row| row.get(0)))
+    .map_err(|source| open_error(path, source))?;
+    if id == APPLICATION_ID {
+        Ok(Found::Ours)
+    } else {
+        Err(Error::NotOurs {
             path: path.to_owned(),
-        });
+        })
     }
-    Ok(Found::Ours)
+}
+
+/// Brings the schema up to date. Another recorder may be about the same: then its work is waited
+/// for and found done.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    const ATTEMPTS: u32 = 5;
+    for attempt in 1.. {
+        let found = schema_version(connection).map_err(|source| open_error(path, source))?;
+        if found > SCHEMA_VERSION {
+            return Err(newer(path, found));
+        }
+        if found == SCHEMA_VERSION {
+            break;
+        }
+        let Err(source) = embedded::migrations::runner().run(connection) else {
+            break;
+        };
+        if attempt == ATTEMPTS {
+            return Err(Error::Migrate {
+                path: path.to_owned(),
+                source: Box::new(source),
+            });
+        }
+        // To be let in is to know that whoever was at it has finished.
+        connection
+            .execute_batch("BEGIN IMMEDIATE; COMMIT")
+            .map_err(|source| open_error(path, source))?;
+    }
+    Ok(())
 }
 
 fn create_file(path: &Path) -> Result<(), Error> {
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|source| Error::NoFolder {
-            path: path.to_owned(),
-            source,
-        })?;
-    }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -226,6 +261,9 @@ fn create_file(path: &Path) -> Result<(), Error> {
         Ok(_) => Ok(()),
         // Another prochist made it in between; that is as good.
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Err(Error::NoFolder {
+            path: path.to_owned(),
+        }),
         Err(e) => Err(not_writable(path, e)),
     }
 }

@@ -27,3 +27,4 @@ pub(crate) use rows::{
 };
 pub use run::{Ending, Run, RunKind, RunResult};
 pub use snapshot_writer::{Recorded, SnapshotWriter};
+pub(crate) use words::NO_WORD;

@@ -18,6 +18,8 @@ pub(super) struct Recorder {
     pub run_id: i64,
     pub words: Words,
     source: String,
+    /// The one app that the source is about, if it is.
+    app: Option<String>,
     continues: bool,
     /// The stream being written, once something was written or an earlier run of the source found.
     stream: Option<Stream>,
@@ -67,6 +69,7 @@ impl Recorder {
             run_id,
             words,
             source: source.to_owned(),
+            app: None,
             continues,
             stream: None,
             committed: None,
@@ -77,6 +80,17 @@ impl Recorder {
             data_version: None,
             latest_absence_ms: i64::MIN,
             others_open: false,
+        }
+    }
+
+    pub fn about_app(&mut self, app_id: &str) {
+        self.app = Some(app_id.to_owned());
+    }
+
+    fn app_id(&mut self, db: &Connection) -> Result<Option<i64>, Error> {
+        match &self.app {
+            Some(app) => self.words.word(db, app).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -106,10 +120,15 @@ impl Recorder {
         let stream = match self.stream {
             Some(stream) => stream,
             None => {
+                let app = self.app_id(db)?;
                 let id = db
-                    .prepare_cached("INSERT INTO stream (source, last_ms) VALUES (:source, :at)")
+                    .prepare_cached(
+                        "INSERT INTO stream (source, app, last_ms) VALUES (:source, :app, :at)",
+                    )
                     .and_then(|mut statement| {
-                        statement.insert(named_params! { ":source": self.source, ":at": at_ms })
+                        statement.insert(named_params! {
+                            ":source": self.source, ":app": app, ":at": at_ms,
+                        })
                     })
                     .doing("begin a stream")?;
                 let stream = Stream { id, last_ms: at_ms };
@@ -264,12 +283,19 @@ impl Recorder {
         Ok(())
     }
 
-    fn moment_is_known(&self, db: &Connection) -> Result<bool, Error> {
-        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM snapshot WHERE observed_at_ms = :at)")
-            .and_then(|mut statement| {
-                statement.query_row(named_params! { ":at": self.at_ms }, |row| row.get(0))
+    /// Whether a look of the same breadth is on record for the moment.
+    fn moment_is_known(&mut self, db: &Connection) -> Result<bool, Error> {
+        let app = self.app_id(db)?;
+        db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM snapshot n JOIN stream t USING (stream_id)
+                            WHERE n.observed_at_ms = :at AND t.app IS :app)",
+        )
+        .and_then(|mut statement| {
+            statement.query_row(named_params! { ":at": self.at_ms, ":app": app }, |row| {
+                row.get(0)
             })
-            .doing("look up a snapshot")
+        })
+        .doing("look up a snapshot")
     }
 }
 

@@ -137,6 +137,14 @@ impl Run<'_> {
         self.recorder.run_id
     }
 
+    /// Says that all snapshots to come are about one app, so that one of them that shows nothing is
+    /// known to be about it too.
+    #[must_use]
+    pub fn about_app(mut self, app_id: &str) -> Self {
+        self.recorder.about_app(app_id);
+        self
+    }
+
     /// What the run has recorded so far.
     pub fn totals(&self) -> Recorded {
         self.totals

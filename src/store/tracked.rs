@@ -24,7 +24,7 @@ impl Recorder {
             .prepare_cached(&format!(
                 "SELECT {STATE_COLUMNS}, (SELECT p.process_key FROM process p
                                           WHERE p.process_id = v.process_id),
-                        versions, outcome, last_seen_at_ms, lost_at_ms
+                        version, outcome, last_seen_at_ms, lost_at_ms
                  FROM processes v WHERE process_id = :process_id"
             ))
             .doing("look up a process")?;

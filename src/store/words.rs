@@ -14,7 +14,7 @@ use crate::model::{Deployment, ExposedPort, Process, transport_of};
 const REMEMBERED: usize = 50_000;
 
 /// The word that stands for "no text".
-pub(super) const NO_WORD: i64 = 0;
+pub(crate) const NO_WORD: i64 = 0;
 
 /// Numbers of texts and ports.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ impl Words {
             app: self.word(db, &process.app_id)?,
             region: self.word(db, &process.region)?,
             status: self.word(db, &process.status)?,
-            extra: self.extra(db, &process.extra)?,
+            extra: Self::extra(db, &process.extra)?,
             exposed_port: exposed.map(|ids| ids.exposed_port),
             additional_ports,
             endpoints,
@@ -89,12 +89,7 @@ impl Words {
         if let Some(&id) = self.words.get(text) {
             return Ok(id);
         }
-        let id = find_or_insert(
-            db,
-            "SELECT word_id FROM word WHERE text = :text",
-            "INSERT INTO word (text) VALUES (:text)",
-            named_params! { ":text": text },
-        )?;
+        let id = stored_word(db, text)?;
         if self.words.len() >= REMEMBERED {
             self.words.clear();
         }
@@ -102,11 +97,12 @@ impl Words {
         Ok(id)
     }
 
-    fn extra(&mut self, db: &Connection, extra: &crate::model::Extra) -> Result<i64, Error> {
+    fn extra(db: &Connection, extra: &crate::model::Extra) -> Result<i64, Error> {
         if extra.is_empty() {
             return Ok(NO_WORD);
         }
-        self.word(db, &extra.to_string())
+        // Mostly one process's own, so remembering it would only push others out.
+        stored_word(db, &extra.to_string())
     }
 
     fn port(&mut self, db: &Connection, port: &ExposedPort) -> Result<PortIds, Error> {
@@ -135,7 +131,7 @@ impl Words {
                 ":endpoint": endpoint,
                 ":type": self.word(db, &port.transport_type)?,
                 ":name": self.word(db, &port.name)?,
-                ":extra": self.extra(db, &port.extra)?,
+                ":extra": Self::extra(db, &port.extra)?,
             },
         )?;
         let ids = PortIds {
@@ -158,6 +154,15 @@ impl rusqlite::ToSql for Deployment {
             Self::Name(name) => name.to_sql(),
         }
     }
+}
+
+fn stored_word(db: &Connection, text: &str) -> Result<i64, Error> {
+    find_or_insert(
+        db,
+        "SELECT word_id FROM word WHERE text = :text",
+        "INSERT INTO word (text) VALUES (:text)",
+        named_params! { ":text": text },
+    )
 }
 
 fn find_or_insert(

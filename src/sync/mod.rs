@@ -55,6 +55,9 @@ pub struct Synced {
     pub set_aside: Vec<SetAside>,
     /// Why some processes could not be asked for.
     pub unanswered: Vec<ApiError>,
+    /// It was the first look at the app and its list was full: processes created before this
+    /// moment may be running, and will not be recorded unless a list comes to show them.
+    pub begins_after: Option<UtcMillis>,
 }
 
 impl Synced {
@@ -133,7 +136,10 @@ pub fn record(
     observed_at: UtcMillis,
 ) -> Result<Synced, Error> {
     let gap = hidden(store, &look, observed_at)?;
-    let mut run = store.begin(RunKind::Sync, source, started_at)?;
+    let begins_after = begins_after(store, &look, observed_at)?;
+    let mut run = store
+        .begin(RunKind::Sync, source, started_at)?
+        .about_app(&look.app_id);
     let run_id = run.id();
     let mut snapshot = run.snapshot(observed_at)?;
     for process in &look.processes {
@@ -156,6 +162,7 @@ pub fn record(
         gap,
         set_aside: look.set_aside,
         unanswered: look.unanswered,
+        begins_after,
     };
     run.finish(&Ending {
         requests: look.requests,
@@ -194,16 +201,39 @@ pub fn record_failure(
     Ok(())
 }
 
+/// Whether the record of the app begins here, in the middle of things.
+fn begins_after(
+    store: &Store,
+    look: &Look,
+    observed_at: UtcMillis,
+) -> Result<Option<UtcMillis>, Error> {
+    let oldest = look.processes[..look.in_page]
+        .iter()
+        .map(|p| p.created_at)
+        .min();
+    let is_full = look.page_rows >= PAGE_ROWS;
+    let oldest = oldest.filter(|_| is_full);
+    Ok(
+        match store.newest_creation_before(&look.app_id, UtcMillis::MAX)? {
+            None => oldest.map(|oldest| oldest.min(observed_at)),
+            Some(_) => None,
+        },
+    )
+}
+
 /// What the look may not have shown; asked before it is recorded.
 fn hidden(store: &Store, look: &Look, observed_at: UtcMillis) -> Result<Option<Gap>, Error> {
     let page = &look.processes[..look.in_page];
-    let mut reaches_known = false;
-    for process in page {
-        reaches_known |= store.knows(&process.process_id)?;
-    }
+    let oldest = page.iter().min_by_key(|process| process.created_at);
+    // Only the oldest tells how far the page reaches: one that was dated wrongly, into the future,
+    // is on every page and on record, and tells nothing.
+    let reaches_known = match oldest {
+        Some(oldest) => store.knows(&oldest.process_id)?,
+        None => false,
+    };
     let seen = Seen {
         rows: look.page_rows,
-        oldest: page.iter().map(|process| process.created_at).min(),
+        oldest: oldest.map(|process| process.created_at),
         reaches_known,
         has_forgotten: !look.unknown.is_empty(),
         observed_at,

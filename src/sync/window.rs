@@ -12,7 +12,7 @@ pub struct Seen {
     pub rows: usize,
     /// The oldest creation on the page; none on an empty one.
     pub oldest: Option<UtcMillis>,
-    /// Whether the page reaches back to a process that is on record.
+    /// Whether the oldest process of the page is on record.
     pub reaches_known: bool,
     /// Whether the API no longer knew a process that was open on record: then so much time has
     /// passed that it may have forgotten others that were never seen.
@@ -31,7 +31,11 @@ impl Seen {
             None
         } else {
             // A full page of which nothing could be understood may reach back to anywhere.
-            Some(self.oldest.unwrap_or(self.observed_at))
+            // And the page may hide another one of the very millisecond that its oldest is of.
+            Some(
+                self.oldest
+                    .map_or(self.observed_at, |oldest| oldest.plus_millis(1)),
+            )
         }
     }
 }
@@ -56,8 +60,8 @@ mod tests {
         for (rows, oldest, reaches_known, has_forgotten, expected) in [
             (9, Some(50), false, false, None),
             (10, Some(50), true, false, None),
-            (10, Some(50), false, false, Some(50)),
-            (11, Some(50), false, false, Some(50)),
+            (10, Some(50), false, false, Some(51)),
+            (11, Some(50), false, false, Some(51)),
             (10, None, false, false, Some(90)),
             (0, None, false, false, None),
             (3, Some(50), true, true, Some(90)),

@@ -220,7 +220,7 @@ fn questions_that_cannot_be_asked() {
             1,
             &["no/folder/a"],
         ),
-        case(&["simulate", "--listen", "0.0.0.0:0"], 1, &["0.0.0.0"]),
+        case(&["simulate", "--listen", "0.0.0.0:0"], 2, &["0.0.0.0"]),
         case(&["simulate", "--listen", "here"], 2, &["--listen", "here"]),
         case(&["simulate", "--hours", "1"], 2, &["required"]),
     ];
@@ -453,6 +453,7 @@ fn an_api_that_does_not_answer_as_one() {
     assert_eq!(place.rows(&["status"])[0]["troubled_in_a_row"], 6);
 
     // Could not be asked: not a run.
+    let usage = |case: Case| Case { code: 2, ..case };
     let with_token_file = |file: &str, code: i32, names: &[&str]| {
         let args = [
             "sync",
@@ -466,20 +467,20 @@ fn an_api_that_does_not_answer_as_one() {
         case(&args, code, names)
     };
     for case in [
-        sync(&url, "", &["no id"]).env("HATHORA_TOKEN", "t"),
+        usage(sync(&url, "", &["--app-id"])).env("HATHORA_TOKEN", "t"),
         case(&["sync", "--base-url", &url], 2, &["required"]).env("HATHORA_TOKEN", "t"),
         Case {
             code: 2,
             ..sync(&url, &app, &["no token"])
         },
-        sync(&url, &app, &["token is empty"]).env("HATHORA_TOKEN", ""),
-        sync(&url, &app, &["token holds characters"]).env("HATHORA_TOKEN", "one two"),
-        with_token_file("no-token", 1, &["token is empty"]),
-        with_token_file("two-tokens", 1, &["token holds characters"]),
+        usage(sync(&url, &app, &["token is empty"])).env("HATHORA_TOKEN", ""),
+        usage(sync(&url, &app, &["token holds characters"])).env("HATHORA_TOKEN", "one two"),
+        with_token_file("no-token", 2, &["token is empty"]),
+        with_token_file("two-tokens", 2, &["token holds characters"]),
         with_token_file("nowhere", 1, &["token file", "nowhere", "No such file"]),
-        sync("api.example", &app, &["api.example is no base URL"]).env("HATHORA_TOKEN", "t"),
-        sync("ftp://x", &app, &["neither http nor https"]).env("HATHORA_TOKEN", "t"),
-        sync("http://u:hunter2@x", &app, &["credentials"]).env("HATHORA_TOKEN", "t"),
+        usage(sync("api.example", &app, &["api.example is no base URL"])).env("HATHORA_TOKEN", "t"),
+        usage(sync("ftp://x", &app, &["neither http nor https"])).env("HATHORA_TOKEN", "t"),
+        usage(sync("http://u:hunter2@x", &app, &["credentials"])).env("HATHORA_TOKEN", "t"),
     ] {
         case.check(&place);
         // An app without an id is only found out by asking for it.

@@ -382,7 +382,7 @@ fn a_table_in_a_pipe_is_plain_text_and_says_what_it_rests_on() {
     );
     assert_eq!(
         ran.stderr,
-        "recorded 2024-05-01T10:30:00Z to 2024-05-01T12:45:00Z, 2 runs in the window\n"
+        "recorded 2024-05-01T10:30:00.000Z to 2024-05-01T12:45:00.000Z, 2 runs in the window\n"
     );
     let ran = place
         .run(&["lifetimes", "--since", "2024-05-01T12:00:00Z"])

@@ -235,8 +235,15 @@ fn the_database_is_where_it_was_asked_for_and_private() {
     place.write("looks", ndjson(&looks()));
     place.run(&["import", "looks"]).ok();
     assert!(place.database().exists(), "PROCHIST_DB");
-    place.run(&["import", "looks", "--db", "a/b/c.db"]).ok();
-    assert!(place.path("a/b/c.db").exists(), "--db, with its folders");
+    std::fs::create_dir(place.path("a")).unwrap();
+    place.run(&["import", "looks", "--db", "a/c.db"]).ok();
+    assert!(place.path("a/c.db").exists(), "--db");
+    let ran = place.run(&["import", "looks", "--db", "b/c.db"]).ended(1);
+    assert_eq!(
+        ran.stderr.lines().next(),
+        Some("error: the folder of history database \"b/c.db\" does not exist")
+    );
+    assert!(!place.path("b").exists());
     let status = place
         .command(&["import", "looks"])
         .env_remove("PROCHIST_DB")

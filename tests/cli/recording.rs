@@ -82,7 +82,12 @@ fn sync_records_what_a_served_simulation_shows() {
     ] {
         assert_eq!(report[field], expected, "{field} of {report}");
     }
-    assert_eq!(first.stderr, "");
+    // Ten rows and nothing on record: what runs beside them is unknown, and it says so once.
+    assert!(
+        first.stderr.starts_with("note: the record of app-")
+            && first.stderr.ends_with("those that run are not known\n"),
+        "{first:?}"
+    );
     // In a pipe and with nothing wrong, cron hears nothing.
     let second = api.sync(&place, &[]).ok();
     assert_eq!((second.stdout.as_str(), second.stderr.as_str()), ("", ""));
@@ -122,8 +127,9 @@ fn sync_records_what_a_served_simulation_shows() {
     {
         let id = api.child.id().to_string();
         assert!(
-            std::process::Command::new("kill")
-                .arg(&id)
+            // The shell's own kill: not every machine has another.
+            std::process::Command::new("sh")
+                .args(["-c", "kill -TERM \"$0\"", &id])
                 .status()
                 .unwrap()
                 .success()
@@ -285,11 +291,11 @@ fn a_full_page_of_strangers_is_a_gap() {
         let (place, ran) = looked_twice(second, more);
         let ran = ran.ended(code);
         assert_eq!(ran.json()["gaps"], 1);
-        assert!(ran.stderr.starts_with("warning: processes created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:09:00.000Z"), "{ran:?}");
+        assert!(ran.stderr.starts_with("warning: processes created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:09:00.001Z"), "{ran:?}");
         let gaps = place.rows(&["coverage"]);
         let gap = json!([[
             "2024-05-01T10:00:00.000Z",
-            "2024-05-01T10:09:00.000Z",
+            "2024-05-01T10:09:00.001Z",
             "app=a"
         ]]);
         let found: Vec<_> = gaps

@@ -8,10 +8,11 @@
 //! Memory: one value (at most [`MAX_VALUE_BYTES`]) and one [`Piece`] for each file that is open.
 //! Files are opened when their first observation is due and closed at their end, so only those
 //! that overlap in time are open together; to learn when each begins, each is looked into first.
-//! Within one file order is the file's own: a snapshot older than the one before it comes late.
+//! Within one file order is the file's own: a snapshot older than the one before it comes late. So
+//! do files beyond the first [`MAX_OPEN_FILES`] that overlap in time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ pub const MAX_VALUE_BYTES: usize = 256 * 1024 * 1024;
 
 /// How much is kept of input that is set aside unread, in bytes.
 pub const MAX_KEPT_BYTES: usize = 64 * 1024;
+
+/// How many files are open at once. Systems commonly allow a process 1024, or 256.
+pub const MAX_OPEN_FILES: usize = 128;
 
 /// One thing to read.
 pub enum Input {
@@ -126,6 +130,8 @@ pub struct Archive {
     /// Files with something left: the time of their next piece, as far as it is known.
     due: BinaryHeap<Reverse<(UtcMillis, usize)>>,
     open: BTreeMap<usize, Open>,
+    /// Files that are due but must wait until another one ends; what they hold comes late.
+    waiting: VecDeque<Reverse<(UtcMillis, usize)>>,
     /// Compressed bytes of the files that are done.
     done_bytes: u64,
 }
@@ -160,6 +166,7 @@ impl Archive {
             sources: inputs::sources(inputs, &options)?,
             limits,
             due: BinaryHeap::new(),
+            waiting: VecDeque::new(),
             open: BTreeMap::new(),
             done_bytes: 0,
         };
@@ -258,6 +265,10 @@ impl Iterator for Archive {
             let Reverse((due, file)) = self.due.pop()?;
             let mut open = match self.open.remove(&file) {
                 Some(open) => open,
+                None if self.open.len() >= MAX_OPEN_FILES => {
+                    self.waiting.push_back(Reverse((due, file)));
+                    continue;
+                }
                 None => {
                     let mut open = self.start(file);
                     open.pull();
@@ -274,6 +285,7 @@ impl Iterator for Archive {
                 self.open.insert(file, open);
             } else {
                 let size = self.sources.get(file).and_then(|source| source.size);
+                self.due.extend(self.waiting.pop_front());
                 self.done_bytes += size.unwrap_or_else(|| open.read.load(Ordering::Relaxed));
             }
             if piece.is_some() {
