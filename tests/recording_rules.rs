@@ -480,3 +480,86 @@ fn what_cannot_be_understood_and_what_may_be_missing_is_in_the_ledger() {
             .is_empty()
     );
 }
+
+/// What counts is what had been seen by then: an absence that a later sighting made good was still
+/// an absence, and one that came to light later was not yet one.
+#[test]
+fn as_known_at_answers_as_a_file_that_ends_there_would() {
+    let unknown = |time| Snapshot {
+        unknown: vec!["p".into()],
+        ..seen(time, &[])
+    };
+    let complete = |time, processes: &[Process]| Snapshot {
+        extent: Extent::Complete,
+        ..seen(time, processes)
+    };
+    let p = |n| Process {
+        started_at: Some(at(2)),
+        ..rooms("p", n)
+    };
+    let q = |n| Process {
+        terminated_at: (n == 9).then(|| at(55)),
+        ..rooms("q", n)
+    };
+    let snapshots = [
+        seen(10, &[p(1), q(1)]),
+        unknown(20),
+        seen(30, &[p(1)]),
+        complete(40, &[q(2)]),
+        seen(50, &[p(2)]),
+        complete(60, &[p(2), q(9)]),
+        complete(70, &[]),
+        seen(80, &[p(3)]),
+    ];
+    let whole = Fixture::new();
+    whole.import(&snapshots);
+    for until in 0..=snapshots.len() {
+        let early = Fixture::new();
+        early.import(&snapshots[..until]);
+        let then = at(10 * until as i64 + 5);
+        for time in [0, 1, 2, 25, 45, 54, 65, 95] {
+            let ask = |fixture: &Fixture| {
+                let history = fixture.history();
+                let answer = history
+                    .fleet_at(at(time), Some(then), &Default::default())
+                    .unwrap();
+                (answer.rows, answer.excluded)
+            };
+            assert_eq!(ask(&whole), ask(&early), "at {time} as known at {then}");
+        }
+        if until > 0 {
+            let history = early.history();
+            let question = prochist::Question::default();
+            let known = history.fleet_at(at(95), Some(at(1000)), &question).unwrap();
+            let now = history.fleet_at(at(95), None, &question).unwrap();
+            assert_eq!((known.rows, known.excluded), (now.rows, now.excluded));
+        }
+    }
+}
+
+#[test]
+fn coverage_is_that_of_the_apps_asked_about() {
+    let fixture = Fixture::new();
+    let mut store = Store::open(&fixture.path()).unwrap();
+    for (app, times) in [("app-1", [10, 50]), ("app-2", [50, 60])] {
+        for time in times {
+            let mut run = store
+                .begin(RunKind::Sync, app, at(time))
+                .unwrap()
+                .about_app(app);
+            // Nothing is running: even so it was looked at, each app by itself.
+            run.record(&seen(time, &[])).unwrap();
+            run.finish(&Ending::new(at(time), RunResult::Complete))
+                .unwrap();
+        }
+    }
+    let covered = |question: prochist::Question| {
+        let coverage = fixture.history().failures(&question).unwrap().coverage;
+        let millis = |time: Option<prochist::model::UtcMillis>| time.unwrap().millis();
+        (millis(coverage.from), millis(coverage.to), coverage.runs)
+    };
+    let all = prochist::Question::default;
+    assert_eq!(covered(all()), (10, 60, 4));
+    assert_eq!(covered(all().app("app-1")), (10, 50, 2));
+    assert_eq!(covered(all().app("app-2")), (50, 60, 2));
+}

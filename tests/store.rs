@@ -295,6 +295,7 @@ fn a_file_in_a_folder_that_cannot_be_written_is_read_all_the_same() {
 
     let folder = folder();
     let inner = folder.path().join("100% sealed?");
+    fs::create_dir(&inner).unwrap();
     let path = inner.join("history #1.db");
     record_one(&path);
     assert!(!inner.join("history #1.db-wal").exists());
@@ -328,4 +329,47 @@ fn a_file_in_a_folder_that_cannot_be_written_is_read_all_the_same() {
     assert_eq!(written.status.code(), Some(1), "{message}");
     assert!(message.contains("is read-only"), "{message}");
     fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Two cron lines start on a new file in the same second.
+#[test]
+fn many_may_open_a_new_file_at_once() {
+    for _ in 0..10 {
+        let folder = folder();
+        let path = folder.path().join("history.db");
+        let opened: Vec<_> = (0..6)
+            .map(|_| {
+                let path = path.clone();
+                std::thread::spawn(move || Store::open(&path).map(drop))
+            })
+            .collect();
+        for thread in opened {
+            thread.join().unwrap().unwrap();
+        }
+    }
+}
+
+/// POSIX has a process give up its locks on a file when it closes any handle on it; a look at the
+/// file must not be such a handle, or a writer elsewhere in the process would lose its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn opening_a_history_leaves_the_locks_of_others_in_this_process_alone() {
+    let folder = folder();
+    let path = folder.path().join("history.db");
+    record_one(&path);
+    let store = Store::open(&path).unwrap();
+    let locks = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let pid = std::process::id().to_string();
+        use std::os::unix::fs::MetadataExt;
+        let inode = format!(":{} ", fs::metadata(&path).unwrap().ino());
+        let mine = |line: &&str| line.contains(&format!(" {pid} ")) && line.contains(&inode);
+        locks.lines().filter(mine).count()
+    };
+    let before = locks();
+    assert!(before > 0, "a connection in WAL mode holds a shared lock");
+    drop(History::open(&path).unwrap());
+    drop(Store::open(&path).unwrap());
+    assert_eq!(locks(), before);
+    drop(store);
 }

@@ -108,7 +108,8 @@ impl Synced {
                     .max();
                 expected
                     .gaps
-                    .extend(newest_known.map(|since| (since, oldest)));
+                    // Its end is outside, and another of the oldest's millisecond may be hidden.
+                    .extend(newest_known.map(|since| (since, oldest.plus_millis(1))));
             }
             let mut asked: BTreeSet<&str> =
                 page.iter().map(|story| story.process_id.as_str()).collect();
