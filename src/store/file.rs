@@ -95,13 +95,15 @@ impl Store {
 }
 
 impl Drop for Store {
-    /// Closing the last connection empties the WAL under a lock that keeps readers out. Doing the
-    /// slow part of it before leaves next to nothing to do under the lock.
+    /// Empties the WAL, as closing would, but without the lock that keeps readers out meanwhile.
     fn drop(&mut self) {
-        // A checkpoint that cannot be made now is made by whoever comes next.
-        let _ = self
-            .connection
-            .pragma_query(None, "wal_checkpoint", |_| Ok(()));
+        // Where a reader is at it, nobody waits: it is done by whoever closes next.
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        for mode in ["PASSIVE", "TRUNCATE"] {
+            let _ = self
+                .connection
+                .pragma_update_and_check(None, "wal_checkpoint", mode, |_| Ok(()));
+        }
     }
 }
 
@@ -115,7 +117,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(with_schema_version);
     let (connection, found) = match opened {
-        Err(e) if is_denied(&e) && !is_in_use(path) => {
+        Err(e) if is_denied(&e) && !has_wal(path) => {
             // Nothing may be written beside the file, and so nobody writes the file: it is read as
             // it is, without the shared memory that a WAL is read through.
             Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)
@@ -148,13 +150,11 @@ fn is_denied(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether somebody has the file open, or had it and was killed.
-fn is_in_use(path: &Path) -> bool {
-    ["-wal", "-shm"].iter().any(|suffix| {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(suffix);
-        Path::new(&beside).exists()
-    })
+/// Whether something is in the WAL that is not yet in the file.
+fn has_wal(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
 }
 
 /// The file as a URI that says that nobody changes it.
@@ -294,6 +294,9 @@ fn set_up(connection: &Connection, write: bool) -> Result<(), rusqlite::Error> {
     }
     // Readers and the writer do not wait for each other.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // The last one to close would empty the WAL under a lock that keeps readers out, among them
+    // those who never wait, such as a plain sqlite3 shell; `Store` does it without.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // A recorder's latest snapshot may be the only copy: it outlives a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // A long import does not leave a WAL of gigabytes behind.
