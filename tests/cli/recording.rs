@@ -440,3 +440,69 @@ fn a_demo_records_a_fleet_answers_and_can_be_run_again() {
     }
     assert!(!place.database().exists());
 }
+
+/// A record dated into the future sorts first on every page and is on record from the first look
+/// on. That says nothing of how far back a page reaches.
+#[test]
+fn a_known_process_dated_wrongly_does_not_prove_a_page() {
+    let second = |path: &str| {
+        if path.contains("/list/") {
+            let mut rows: Vec<Value> = serde_json::from_str(&page(
+                &["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"],
+                "10:05:00",
+            ))
+            .unwrap();
+            let mut known: Value = serde_json::from_str(&page(&["p1"], "10:00:00")).unwrap();
+            known[0]["createdAt"] = json!("2099-01-01T00:00:00Z");
+            rows.push(known[0].take());
+            (200, json!(rows).to_string())
+        } else {
+            let id = path.rsplit('/').next().unwrap();
+            let row: Value = serde_json::from_str(&page(&[id], "10:00:00")).unwrap();
+            (200, row[0].to_string())
+        }
+    };
+    let (_, ran) = looked_twice(second, &[]);
+    assert_eq!(ran.ok().json()["gaps"], 1);
+}
+
+/// A pipe that says nothing for a while keeps nobody from recording.
+#[test]
+fn an_import_that_waits_for_input_does_not_hold_the_file() {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let place = Place::new();
+    let lines = ndjson(&looks());
+    let (first, rest) = lines.split_at(lines.find('\n').unwrap() + 1);
+    let mut waiting = place
+        .command(&["import", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = waiting.stdin.take().unwrap();
+    input.write_all(first.as_bytes()).unwrap();
+    // It is at work once its run is in the ledger; from then on it waits for what comes next.
+    let runs = || {
+        let read_only = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let db = rusqlite::Connection::open_with_flags(place.database(), read_only).ok()?;
+        db.query_row("SELECT count(*) FROM sync_runs", [], |row| {
+            row.get::<_, i64>(0)
+        })
+        .ok()
+    };
+    while runs().unwrap_or(0) == 0 {
+        assert!(waiting.try_wait().unwrap().is_none());
+    }
+    place.write("other", &lines);
+    place.run(&["import", "other"]).ok();
+    input.write_all(rest.as_bytes()).unwrap();
+    drop(input);
+    assert!(waiting.wait().unwrap().success());
+    let results = place.rows(&["sql", "SELECT result FROM sync_runs ORDER BY run_id"]);
+    assert_eq!(
+        json!(results),
+        json!([{"result": "complete"}, {"result": "complete"}])
+    );
+}
