@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -53,7 +54,7 @@ impl Store {
     /// is then as it was.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if let Found::Nothing = look(path)? {
-            create_file(path)?;
+            create(path)?;
         }
         let mut connection = Connection::open_with_flags(
             path,
@@ -152,9 +153,7 @@ fn is_denied(error: &rusqlite::Error) -> bool {
 
 /// Whether something is in the WAL that is not yet in the file.
 fn has_wal(path: &Path) -> bool {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+    fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0)
 }
 
 /// The file as a URI that says that nobody changes it.
@@ -247,7 +246,53 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn create_file(path: &Path) -> Result<(), Error> {
+/// Makes a new database under another name and gives it its own once it is whole, so that nobody
+/// ever finds half a one: neither another recorder that starts at the same time, nor anybody after
+/// a kill. Where another was quicker, its file stays.
+fn create(path: &Path) -> Result<(), Error> {
+    let at_work = beside(path, &format!(".new-{}-{}", std::process::id(), serial()));
+    let made = create_file(&at_work, path)
+        .and_then(|()| {
+            let mut connection =
+                Connection::open_with_flags(&at_work, OpenFlags::SQLITE_OPEN_READ_WRITE)
+                    .map_err(|source| open_error(path, source))?;
+            connection
+                .busy_timeout(BUSY_TIMEOUT)
+                .and_then(|()| lay_out(&connection))
+                .map_err(|source| open_error(path, source))?;
+            migrate(&mut connection, path)?;
+            // Closing it empties its WAL.
+            connection
+                .close()
+                .map_err(|(_, source)| open_error(path, source))
+        })
+        .and_then(|()| match fs::hard_link(&at_work, path) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+            // Not every file system has links.
+            Err(_) if !path.exists() => {
+                fs::rename(&at_work, path).map_err(|e| not_writable(path, e))
+            }
+            Err(_) | Ok(()) => Ok(()),
+        });
+    // Whatever is left of it, if anything, is of no use to anybody.
+    let _ = fs::remove_file(&at_work);
+    made
+}
+
+/// Tells apart those that are made at once by one process.
+fn serial() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// An empty file that only its owner may read; an error speaks of `path`, for which it is made.
+fn create_file(at_work: &Path, path: &Path) -> Result<(), Error> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -257,15 +302,23 @@ fn create_file(path: &Path) -> Result<(), Error> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    match options.open(path) {
+    match options.open(at_work) {
         Ok(_) => Ok(()),
-        // Another prochist made it in between; that is as good.
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(e) if e.kind() == ErrorKind::NotFound => Err(Error::NoFolder {
             path: path.to_owned(),
         }),
         Err(e) => Err(not_writable(path, e)),
     }
+}
+
+/// What is in a file for good, and can only be put there before there are tables.
+fn lay_out(connection: &Connection) -> Result<(), rusqlite::Error> {
+    // Space is given back in steps when history is pruned.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    // Before anything else is in the file, so that a kill in between leaves one that is ours.
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    // Readers and the writer do not wait for each other.
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
 }
 
 /// The settings, each with its reason.
@@ -286,14 +339,9 @@ fn set_up(connection: &Connection, write: bool) -> Result<(), rusqlite::Error> {
         return Ok(());
     }
     if schema_version(connection)? == 0 {
-        // Space is given back in steps when history is pruned; only a file without tables can be
-        // told so.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        // Before anything else is in the file, so that a kill in between leaves one that is ours.
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        // An empty file that somebody else had made.
+        lay_out(connection)?;
     }
-    // Readers and the writer do not wait for each other.
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     // The last one to close would empty the WAL under a lock that keeps readers out, among them
     // those who never wait, such as a plain sqlite3 shell; `Store` does it without.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
