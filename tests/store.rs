@@ -377,3 +377,27 @@ fn opening_a_history_leaves_the_locks_of_others_in_this_process_alone() {
     assert_eq!(locks(), before);
     drop(store);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_may_have_any_name() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = folder();
+    let double = format!("/{}/history.db", folder.path().display());
+    let names = [
+        Path::new(&double).to_owned(),
+        folder.path().join("ä %41?mode=ro#&=+.db"),
+        folder.path().join(OsStr::from_bytes(b"\xff\xfe.db")),
+    ];
+    for path in names {
+        record_one(&path);
+        record_one(&path);
+        assert!(path.exists(), "{path:?}");
+        assert_eq!(
+            History::open(&path).unwrap().versions("p").unwrap().len(),
+            1
+        );
+    }
+}

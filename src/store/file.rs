@@ -156,13 +156,21 @@ fn has_wal(path: &Path) -> bool {
     fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0)
 }
 
-/// The file as a URI that says that nobody changes it.
+/// The file as a URI that says that nobody changes it. Names need not be UTF-8, and a root may be
+/// written with two slashes, which without the first two here would name a host.
 fn immutable(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for c in path.to_string_lossy().chars() {
-        match c {
-            '%' | '?' | '#' => uri.push_str(&format!("%{:02x}", u32::from(c))),
-            c => uri.push(c),
+    let name = path.as_os_str().as_encoded_bytes();
+    let mut uri = if name.starts_with(b"/") {
+        "file://"
+    } else {
+        "file:"
+    }
+    .to_owned();
+    for &byte in name {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(byte.into()),
+            byte if byte.is_ascii_alphanumeric() => uri.push(byte.into()),
+            byte => uri.push_str(&format!("%{byte:02x}")),
         }
     }
     uri + "?immutable=1"
