@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use prochist::model::UtcMillis;
 use prochist::simulator::{Fleet, FleetConfig, ManualClock, Server, ServerConfig};
 use prochist::source::api::{Client, Options, Token};
-use prochist::sync::{look, record, record_failure};
+use prochist::sync::{Job, Limits, Stop, run};
 use prochist::{History, Store};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,36 +51,20 @@ fn job(
     now: UtcMillis,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::new(base_url, Token::new(token.to_owned())?, Options::default())?;
-    let source = format!("{base_url} {app_id}");
     let mut store = Store::open(database)?;
-    let open = store.open_processes(app_id)?;
-
+    let job = Job {
+        api: base_url,
+        apps: &[app_id.to_owned()],
+        limits: Limits::default(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let looked = runtime.block_on(look(&client, app_id, &open));
 
-    // Nothing was locked while the network was waited for. A look that failed is in the ledger too.
-    match looked {
-        Ok(look) => {
-            let synced = record(&mut store, &source, look, now, now)?;
-            println!(
-                "run {}: {} seen, {} new, {} changed, {} lost; gap: {}",
-                synced.run_id,
-                synced.recorded.processes_seen,
-                synced.recorded.processes_new,
-                synced.recorded.processes_changed,
-                synced.recorded.processes_lost,
-                synced.gap.map_or_else(
-                    || "none".to_owned(),
-                    |gap| format!("{} to {}", gap.since, gap.until)
-                ),
-            );
-            Ok(())
-        }
-        Err(error) => {
-            record_failure(&mut store, &source, &error, now, now)?;
-            Err(error.into())
-        }
+    // Nothing is locked while the network is waited for. A run that fails is in the ledger too.
+    let ran = runtime.block_on(run(&mut store, &client, &job, &Stop::never(), || now))?;
+    if let Some(error) = ran.apps.into_iter().find_map(|app| app.error) {
+        return Err(error.into());
     }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use prochist::history::{FailureRow, LifetimeRow, Row, wilson_95};
 use prochist::model::{Deployment, UtcMillis};
 use prochist::simulator::{Fleet, FleetConfig, ManualClock, Server, ServerConfig};
 use prochist::source::api::{Client, Options, Token};
-use prochist::sync::{look, record};
+use prochist::sync::{Job, Limits, Stop};
 use prochist::{Error, Group, History, Question, Store};
 
 use super::args::DemoArgs;
@@ -115,10 +115,14 @@ impl Day {
         let token = Token::new(token).map_err(|e| Failure::caused(&e))?;
         let client = Client::new(&server.base_url(), token, Options::default()).map_err(api)?;
         let app_id = server.app_id().to_owned();
-        let source = format!("demo {} {app_id}", self.seed);
+        let job = Job {
+            api: &format!("demo {}", self.seed),
+            apps: std::slice::from_ref(&app_id),
+            limits: Limits::default(),
+        };
         let mut store = Store::open(database)?;
         store.force_commits(false)?; // a simulated day can be simulated again
-        let runtime = runtime()?;
+        let (runtime, stop) = (runtime()?, Stop::never());
 
         let looks = (self.until.millis_since(self.since) / INTERVAL_MS).cast_unsigned();
         let bar = progress_bar(
@@ -128,11 +132,11 @@ impl Day {
         bar.set_message("recording a simulated fleet over HTTP");
         for _ in 0..looks {
             let time = clock.advance_millis(INTERVAL_MS);
-            let open = store.open_processes(&app_id)?;
-            let looked = runtime
-                .block_on(look(&client, &app_id, &open))
-                .map_err(api)?;
-            record(&mut store, &source, looked, time, time)?;
+            let ran = prochist::sync::run(&mut store, &client, &job, &stop, || time);
+            let ran = runtime.block_on(ran)?;
+            if let Some(error) = ran.apps.into_iter().find_map(|app| app.error) {
+                return Err(Failure::caused(&error));
+            }
             bar.inc(1);
         }
         bar.finish_and_clear();

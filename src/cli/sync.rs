@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use prochist::Store;
 use prochist::source::api::{ApiError, Client, Options, Token};
-use prochist::sync::{Look, Synced, look, record, record_failure};
+use prochist::sync::{AppRan, Job, Limits, NotSeen, Ran, Stop};
+use prochist::{RunResult, Store};
 use serde::Serialize;
 
 use super::args::SyncArgs;
@@ -17,51 +17,66 @@ use super::{Done, table::printable};
 pub fn run(args: &SyncArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let client = Client::new(&args.base_url, token(args)?, Options::default()).map_err(api)?;
     let mut store = Store::open(database)?;
-    let source = source(&args.base_url, &args.app_id);
-    let started_at = now();
-    let open = store.open_processes(&args.app_id)?;
-    let looked = runtime()?.block_on(look(&client, &args.app_id, &open));
-    let synced = keep(&mut store, &source, looked, started_at)?;
-    for aside in &synced.set_aside {
+    let apps = [args.app_id.clone()];
+    let job = Job {
+        api: args.base_url.trim_end_matches('/'),
+        apps: &apps,
+        limits: Limits::default(),
+    };
+    let stop = Stop::never();
+    let ran = prochist::sync::run(&mut store, &client, &job, &stop, now);
+    let ran = runtime()?.block_on(ran)?;
+    for app in &ran.apps {
+        tell(app);
+    }
+    if output.wants_report() && ran.result != RunResult::Failed {
+        let row = Report::from(&ran);
+        output.rows(Report::FIELDS, Report::FIELDS, &[&row], &row)?;
+    }
+    let has_gap = ran.gaps().next().is_some();
+    match ran.result {
+        RunResult::Failed => {
+            let error = ran.apps.into_iter().find_map(|app| app.error);
+            Err(error.map_or_else(|| Failure::new("nothing was recorded".to_owned()), not_seen))
+        }
+        RunResult::Partial => Ok(Done::Partial),
+        RunResult::Complete if args.fail_on_gap && has_gap => Ok(Done::Partial),
+        RunResult::Complete => Ok(Done::Whole),
+    }
+}
+
+fn tell(app: &AppRan) {
+    for aside in &app.set_aside {
         say!("set aside: {}", printable(&aside.to_string()));
     }
-    if let Some(error) = synced.unanswered.first() {
+    if let Some(error) = app.unanswered.first() {
         say!(
             "warning: {} could not be asked for: {}",
-            count(synced.unanswered.len() as u64, "process", "processes"),
+            count(app.unanswered.len() as u64, "process", "processes"),
             printable(&prochist::describe(error))
         );
     }
-    if let Some(gap) = &synced.gap {
+    for gap in &app.gaps {
         say!(
             "warning: processes created from {} to {} may have gone unseen; sync more often",
             gap.since,
             gap.until
         );
     }
-    if let Some(oldest) = synced.begins_after {
+    if let Some(oldest) = app.begins_after {
         say!(
             "note: the record of {} begins here; of processes created before {oldest}, those that \
              run are not known",
-            printable(&args.app_id)
+            printable(&app.app_id)
         );
     }
-    if output.wants_report() {
-        let row = Report::from(&synced);
-        output.rows(Report::FIELDS, Report::FIELDS, &[&row], &row)?;
-    }
-    Ok(
-        if !synced.is_complete() || (args.fail_on_gap && synced.gap.is_some()) {
-            Done::Partial
-        } else {
-            Done::Whole
-        },
-    )
 }
 
-/// The name of the stream that looks at one app of one API make.
-pub fn source(base_url: &str, app_id: &str) -> String {
-    format!("{} {app_id}", base_url.trim_end_matches('/'))
+fn not_seen(error: NotSeen) -> Failure {
+    match error {
+        NotSeen::Failed(error) => api(error),
+        other => Failure::caused(&other),
+    }
 }
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -69,21 +84,6 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::new(format!("could not start the network: {e}")))
-}
-
-fn keep(
-    store: &mut Store,
-    source: &str,
-    looked: Result<Look, ApiError>,
-    started_at: prochist::model::UtcMillis,
-) -> Result<Synced, Failure> {
-    match looked {
-        Ok(look) => Ok(record(store, source, look, started_at, now())?),
-        Err(error) => {
-            record_failure(store, source, &error, started_at, now())?;
-            Err(api(error))
-        }
-    }
 }
 
 fn token(args: &SyncArgs) -> Result<Token, Failure> {
@@ -147,17 +147,18 @@ impl Report {
     ];
 }
 
-impl From<&Synced> for Report {
-    fn from(synced: &Synced) -> Self {
+impl From<&Ran> for Report {
+    fn from(ran: &Ran) -> Self {
+        let recorded = ran.recorded();
         Self {
-            run_id: synced.run_id,
-            requests: synced.requests,
-            processes_seen: synced.recorded.processes_seen,
-            processes_new: synced.recorded.processes_new,
-            processes_changed: synced.recorded.processes_changed,
-            processes_lost: synced.recorded.processes_lost,
-            set_aside: synced.set_aside.len() as u64,
-            gaps: u64::from(synced.gap.is_some()),
+            run_id: ran.run_id,
+            requests: ran.requests,
+            processes_seen: recorded.processes_seen,
+            processes_new: recorded.processes_new,
+            processes_changed: recorded.processes_changed,
+            processes_lost: recorded.processes_lost,
+            set_aside: ran.set_aside().count() as u64,
+            gaps: ran.gaps().count() as u64,
         }
     }
 }

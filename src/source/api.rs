@@ -1,13 +1,15 @@
 //! The client of the ProcessV2 API: three calls, one request each. Retries are its caller's.
 //!
 //! The token goes to the configured host and nowhere else: redirects are not followed, and no
-//! error, `Debug` or `Display` shows it.
+//! error, `Debug` or `Display` shows it. Where a server sends it back, it is taken out of the answer
+//! before anything reads it.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
@@ -15,17 +17,20 @@ mod error;
 mod token;
 
 use super::walk::Walk;
-use crate::model::{Process, SetAside};
+use crate::model::{Process, SetAside, UtcMillis};
 use error::{escaped, message_in};
 
 pub use error::ApiError;
 pub use token::{Token, TokenError};
 
-/// How long a connection may take to open.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take to open, unless [`Options`] say otherwise.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a whole request may take, its body included.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an answer may pause, unless [`Options`] say otherwise.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a whole request may take, its body included, unless [`Options`] say otherwise.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read, in bytes after decompression. Ten processes take some ten
 /// thousand.
@@ -45,15 +50,22 @@ pub struct Filter {
 pub struct Options {
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
+    /// How long an answer may pause: until its first byte, and between any two.
+    pub read_timeout: Duration,
     /// How long a whole request may take, its body included.
     pub request_timeout: Duration,
+    /// Whether plain `http` may be spoken to other machines, where everyone in between reads the
+    /// token. Default: to loopback only.
+    pub allow_http: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             connect_timeout: CONNECT_TIMEOUT,
+            read_timeout: READ_TIMEOUT,
             request_timeout: REQUEST_TIMEOUT,
+            allow_http: false,
         }
     }
 }
@@ -67,6 +79,8 @@ pub struct Page {
     pub set_aside: Vec<SetAside>,
     /// Size of the answer in bytes.
     pub bytes: u64,
+    /// What the server's clock said (the `Date` of its answer, in whole seconds), where it did.
+    pub server_time: Option<UtcMillis>,
 }
 
 /// What the server says of one process.
@@ -86,6 +100,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     authorization: HeaderValue,
+    token: Token,
 }
 
 impl fmt::Debug for Client {
@@ -101,12 +116,19 @@ impl Client {
     ///
     /// # Errors
     /// [`ApiError::BadUrl`] unless it is an http or https URL with a host and without credentials,
-    /// query or fragment; [`ApiError::Setup`] if TLS cannot be set up.
+    /// query or fragment; [`ApiError::PlainHttp`] if it is http to another machine and that was not
+    /// allowed; [`ApiError::Setup`] if TLS cannot be set up.
     pub fn new(base_url: &str, token: Token, options: Options) -> Result<Self, ApiError> {
         let base = checked_base(base_url)?;
+        if base.scheme() == "http" && !is_loopback(&base) && !options.allow_http {
+            return Err(ApiError::PlainHttp {
+                url: base.to_string(),
+            });
+        }
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("prochist/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(options.connect_timeout)
+            .read_timeout(options.read_timeout)
             .timeout(options.request_timeout)
             .redirect(reqwest::redirect::Policy::none());
         if is_loopback(&base) {
@@ -120,6 +142,7 @@ impl Client {
             base,
             // `Token::new` admits only what can stand in a header.
             authorization: token.header().ok_or(ApiError::BadToken)?,
+            token,
         })
     }
 
@@ -131,6 +154,7 @@ impl Client {
     pub async fn latest(&self, app_id: &str, filter: &Filter) -> Result<Page, ApiError> {
         let url = self.url(app_id, &["list", "latest"], Some(filter))?;
         let answer = self.get(&url).await?;
+        let server_time = answer.date.map(server_clock);
         let body = match answer.status {
             StatusCode::OK => answer.body,
             StatusCode::NOT_FOUND if !answer.is_html() => {
@@ -170,6 +194,7 @@ impl Client {
             processes: list.processes,
             set_aside: set_aside.collect(),
             bytes: body.len() as u64,
+            server_time,
         })
     }
 
@@ -269,8 +294,14 @@ impl Client {
         };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let location = response.headers().get(LOCATION);
-        let location = location.map(|to| escaped(&String::from_utf8_lossy(to.as_bytes())));
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            let value = self.token.taken_out_of(value.as_bytes().to_vec());
+            Some(String::from_utf8_lossy(&value).into_owned())
+        };
+        let location = header(LOCATION).map(|to| escaped(&to));
+        let date = header(DATE).and_then(|text| httpdate::parse_http_date(&text).ok());
+        let retry_after = header(RETRY_AFTER).and_then(|text| retry_after(&text, date));
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
@@ -292,9 +323,12 @@ impl Client {
                 }
             }
         }
+        let body = self.token.taken_out_of(body);
         Ok(Answer {
             status,
             location,
+            date,
+            retry_after,
             body,
         })
     }
@@ -303,6 +337,8 @@ impl Client {
 struct Answer {
     status: StatusCode,
     location: Option<String>,
+    date: Option<SystemTime>,
+    retry_after: Option<Duration>,
     body: Vec<u8>,
 }
 
@@ -322,7 +358,12 @@ impl Answer {
         match code {
             401 | 403 => ApiError::Unauthorized { url, code, message },
             422 => ApiError::Rejected { url, message },
-            _ => ApiError::Status { url, code, message },
+            _ => ApiError::Status {
+                url,
+                code,
+                message,
+                retry_after: self.retry_after,
+            },
         }
     }
 }
@@ -357,6 +398,21 @@ fn checked_base(text: &str) -> Result<Url, ApiError> {
         return bad("a query or fragment does not belong in it");
     }
     Ok(url)
+}
+
+fn server_clock(date: SystemTime) -> UtcMillis {
+    DateTime::<Utc>::from(date).into()
+}
+
+/// `Retry-After` in either form. A date is counted from the server's own.
+fn retry_after(text: &str, server_time: Option<SystemTime>) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    // None left if that is past already.
+    Some(at.duration_since(server_time?).unwrap_or_default())
 }
 
 fn is_loopback(url: &Url) -> bool {

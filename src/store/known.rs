@@ -8,7 +8,25 @@ use crate::error::Doing;
 use crate::model::UtcMillis;
 use crate::store::to_time;
 
+/// What is on record of an app when it is about to be looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub app_id: String,
+    pub open: Vec<String>,
+    pub newest: Option<UtcMillis>,
+    pub now: UtcMillis,
+}
+
 impl Store {
+    pub(crate) fn known(&self, app_id: &str, now: UtcMillis) -> Result<Known, Error> {
+        Ok(Known {
+            app_id: app_id.to_owned(),
+            open: self.open_processes(app_id)?,
+            newest: self.newest_creation_before(app_id, UtcMillis::MAX)?,
+            now,
+        })
+    }
+
     /// The processes of an app that were open when last seen, by when they were last seen.
     ///
     /// # Errors

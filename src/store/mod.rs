@@ -22,6 +22,8 @@ mod words;
 
 pub(crate) use file::open_to_read;
 pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
+#[cfg(feature = "sync")]
+pub(crate) use known::Known;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,
 };

@@ -145,6 +145,19 @@ impl Run<'_> {
         self
     }
 
+    /// Goes on with another stream: snapshots from `source`, all about one app, continue those that
+    /// earlier runs recorded from it.
+    pub fn stream_of(&mut self, source: &str, app_id: &str) {
+        let continues = self.kind != RunKind::Import;
+        self.recorder = Recorder::new(self.id(), source, continues, Words::default());
+        self.recorder.about_app(app_id);
+    }
+
+    /// The file that the run is recorded in, as it stands.
+    pub fn store(&self) -> &Store {
+        self.store
+    }
+
     /// What the run has recorded so far.
     pub fn totals(&self) -> Recorded {
         self.totals

@@ -146,7 +146,7 @@ impl<'r> SnapshotWriter<'r> {
 }
 
 impl Recorded {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.snapshots += other.snapshots;
         self.processes_seen += other.processes_seen;
         self.processes_new += other.processes_new;

@@ -1,146 +1,238 @@
-//! One look at a live API, and how it is recorded.
+//! One run: every app is looked at over a live API, and what was seen is recorded.
 //!
-//! [`look`] asks: the list of the most recent processes, then each process that is open on record
-//! and that the list did not show. [`record`] makes it one snapshot and one row of the ledger. The
-//! two are apart so that nothing is locked while the network is waited for, and so that the caller,
-//! who has the clock, says when it was.
+//! [`run`] is what `prochist sync` does. Nothing of the file is locked while the network is waited
+//! for; each app is recorded as one snapshot, whole or not at all.
 //!
-//! Limits: an API shows ten processes a list. What the list may have hidden is recorded as a gap.
+//! Limits: an API shows ten processes a list. What that may have hidden is recorded as gaps.
 
+mod look;
+mod request;
 mod window;
 
-use std::collections::HashSet;
+pub use request::{Limits, Retries, Stop, Stopper};
 
-use futures_util::StreamExt;
+use look::{Look, look};
 
-pub use window::{PAGE_ROWS, Seen, gap};
+use crate::model::{Extent, Gap, SetAside, UtcMillis};
+use crate::source::api::{ApiError, Client};
+use crate::{Ending, Error, Recorded, Run, RunKind, RunResult, Store, describe};
+use request::{Asker, NoAnswer};
 
-use crate::model::{Extent, Gap, Process, SetAside, UtcMillis};
-use crate::source::api::{ApiError, Client, Filter, Info};
-use crate::{Ending, Error, Recorded, RunKind, RunResult, Store, describe};
-
-/// How many requests are under way at once.
-const CONCURRENCY: usize = 8;
-
-/// What an API said when it was looked at.
-#[derive(Debug)]
-pub struct Look {
-    app_id: String,
-    /// What it described: the page of its list first.
-    processes: Vec<Process>,
-    /// How many of the processes, from the beginning, are the page.
-    in_page: usize,
-    /// Rows of the page, those included that could not be understood.
-    page_rows: usize,
-    unknown: Vec<String>,
-    set_aside: Vec<SetAside>,
-    /// Questions that got no answer.
-    unanswered: Vec<ApiError>,
-    requests: u64,
-    bytes: u64,
+/// What a run is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// Names the API in the ledger; its URL, unless there is a reason. Later runs of the same one
+    /// continue where this one ends.
+    pub api: &'a str,
+    /// The apps to look at, one after another.
+    pub apps: &'a [String],
+    /// How far the run may go.
+    pub limits: Limits,
 }
 
-/// What recording a look came to.
+/// What a run came to.
 #[derive(Debug)]
-pub struct Synced {
+pub struct Ran {
     /// The run's number in the ledger.
     pub run_id: i64,
-    /// What was recorded.
-    pub recorded: Recorded,
-    /// Requests made.
+    /// How it ended.
+    pub result: RunResult,
+    /// What each app came to, in the order asked for.
+    pub apps: Vec<AppRan>,
+    /// Requests made, those made again included.
     pub requests: u64,
-    /// What the page may have hidden.
-    pub gap: Option<Gap>,
+    /// Requests made again.
+    pub retries: u64,
+    /// Size of the answers in bytes.
+    pub bytes: u64,
+}
+
+impl Ran {
+    /// What was recorded of all apps.
+    pub fn recorded(&self) -> Recorded {
+        let mut sum = Recorded::default();
+        for app in &self.apps {
+            sum.add(app.recorded);
+        }
+        sum
+    }
+
+    /// What may have gone unseen, of all apps.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.apps.iter().flat_map(|app| &app.gaps)
+    }
+
+    /// Questions left for the next run, of all apps.
+    pub fn deferred(&self) -> u64 {
+        self.apps.iter().map(|app| app.deferred).sum()
+    }
+
+    /// Records that could not be understood, of all apps.
+    pub fn set_aside(&self) -> impl Iterator<Item = &SetAside> {
+        self.apps.iter().flat_map(|app| &app.set_aside)
+    }
+}
+
+/// What a run came to for one app.
+#[derive(Debug, Default)]
+pub struct AppRan {
+    /// The app.
+    pub app_id: String,
+    /// What was recorded; nothing where `error` is set.
+    pub recorded: Recorded,
+    /// What may have gone unseen.
+    pub gaps: Vec<Gap>,
     /// Records that could not be understood.
     pub set_aside: Vec<SetAside>,
-    /// Why some processes could not be asked for.
+    /// Filters that the API does not accept, and were skipped.
+    pub rejected: Vec<Rejected>,
+    /// Questions that failed for good, though tried again.
     pub unanswered: Vec<ApiError>,
-    /// It was the first look at the app and its list was full: processes created before this
-    /// moment may be running, and will not be recorded unless a list comes to show them.
+    /// Questions left for the next run.
+    pub deferred: u64,
+    /// Whether it was time that ran out, or the run was told to stop, rather than the number of
+    /// requests.
+    pub out_of_time: bool,
+    /// It was the first look at the app, and not all of it could be seen: processes created before
+    /// this moment may be running, and will not be recorded unless a list comes to show them.
     pub begins_after: Option<UtcMillis>,
+    /// Why nothing could be recorded at all.
+    pub error: Option<NotSeen>,
 }
 
-impl Synced {
-    /// Whether everything that was asked for could be had and understood.
-    pub fn is_complete(&self) -> bool {
-        self.set_aside.is_empty() && self.unanswered.is_empty()
-    }
+/// A filter that the API does not accept.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The filter, such as `region=Dubai`.
+    pub filter: String,
+    /// Why, in the API's words.
+    pub error: ApiError,
+    /// Whether processes that match it are on record, so that something may be missing.
+    pub matters: bool,
 }
 
-/// Asks for the list and then for each of `open` that it does not show.
-///
-/// # Errors
-/// [`ApiError`] if the list cannot be had. A single process that cannot be had is no error: the
-/// look says so.
-pub async fn look(client: &Client, app_id: &str, open: &[String]) -> Result<Look, ApiError> {
-    let page = client.latest(app_id, &Filter::default()).await?;
-    let mut look = Look {
-        app_id: app_id.to_owned(),
-        in_page: page.processes.len(),
-        page_rows: page.processes.len() + page.set_aside.len(),
-        processes: page.processes,
-        unknown: Vec::new(),
-        set_aside: page.set_aside,
-        unanswered: Vec::new(),
-        requests: 1,
-        bytes: page.bytes,
-    };
-    let shown: HashSet<&str> = look
-        .processes
-        .iter()
-        .map(|process| process.process_id.as_str())
-        .collect();
-    let missing: Vec<String> = open
-        .iter()
-        .filter(|id| !shown.contains(id.as_str()))
-        .cloned()
-        .collect();
-    let mut answers = futures_util::stream::iter(missing)
-        .map(|id| async move {
-            let answer = client.info(app_id, &id).await;
-            (id, answer)
-        })
-        .buffered(CONCURRENCY);
-    while let Some((id, answer)) = answers.next().await {
-        look.requests += 1;
-        match answer {
-            Ok(Info::Known(process, bytes)) => {
-                look.bytes += bytes;
-                look.processes.push(*process);
-            }
-            Ok(Info::Unknown) => look.unknown.push(id),
-            Ok(Info::SetAside(aside)) => look.set_aside.push(aside),
-            Err(error) => {
-                // The others would be refused as well.
-                let refused = matches!(error, ApiError::Unauthorized { .. });
-                look.unanswered.push(error);
-                if refused {
-                    break;
-                }
-            }
+/// Why nothing could be seen of an app.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotSeen {
+    /// The list could not be had.
+    #[error(transparent)]
+    Failed(#[from] ApiError),
+    /// The run was over before the list was there.
+    #[error("the run was over before {app_id} could be looked at{}", after(latest.as_deref()))]
+    OutOfTime {
+        /// The app.
+        app_id: String,
+        /// Why the latest try failed, if one did.
+        latest: Option<String>,
+    },
+    /// The run had made all its requests.
+    #[error("all requests of the run were made before {app_id} could be looked at")]
+    OutOfRequests {
+        /// The app.
+        app_id: String,
+    },
+}
+
+fn after(latest: Option<&str>) -> String {
+    latest.map_or_else(String::new, |latest| format!("; at last: {latest}"))
+}
+
+impl AppRan {
+    /// How looking at the app ended.
+    pub fn result(&self) -> RunResult {
+        let has_all = self.unanswered.is_empty()
+            && self.set_aside.is_empty()
+            && !self.out_of_time
+            && !self.rejected.iter().any(|filter| filter.matters);
+        match (&self.error, has_all) {
+            (Some(_), _) => RunResult::Failed,
+            (None, true) => RunResult::Complete,
+            (None, false) => RunResult::Partial,
         }
     }
-    Ok(look)
+
+    /// Why it is not complete, in one line.
+    fn trouble(&self) -> Option<String> {
+        let error = self.error.as_ref().map(|error| describe(error));
+        error.or_else(|| self.unanswered.first().map(|error| describe(error)))
+    }
 }
 
-/// Records a look as one snapshot, seen at `observed_at`, and one run. `source` names the API; later
-/// looks at the same one continue its stream.
+/// Looks at every app of the job and records what was seen, as one run of the ledger. `now` is asked
+/// what time it is.
 ///
 /// # Errors
-/// [`Error::Sqlite`]; what was recorded is then nothing.
-pub fn record(
+/// [`Error::Sqlite`]. What goes wrong with the network is no error: [`Ran`] says it, and the ledger.
+pub async fn run(
     store: &mut Store,
-    source: &str,
-    look: Look,
-    started_at: UtcMillis,
-    observed_at: UtcMillis,
-) -> Result<Synced, Error> {
-    let gap = hidden(store, &look, observed_at)?;
-    let begins_after = begins_after(store, &look, observed_at)?;
-    let mut run = store
-        .begin(RunKind::Sync, source, started_at)?
-        .about_app(&look.app_id);
-    let run_id = run.id();
+    client: &Client,
+    job: &Job<'_>,
+    stop: &Stop,
+    now: impl Fn() -> UtcMillis,
+) -> Result<Ran, Error> {
+    let asker = Asker::new(job.limits, stop);
+    let name = |apps: &[String]| format!("{} {}", job.api, apps.join(" "));
+    let mut run = store.begin(RunKind::Sync, &name(job.apps), now())?;
+    let (mut apps, mut bytes) = (Vec::new(), 0);
+    for app_id in job.apps {
+        run.stream_of(&name(std::slice::from_ref(app_id)), app_id);
+        let known = run.store().known(app_id, now())?;
+        let mut app = match look(client, &asker, &known).await {
+            Ok(look) => {
+                bytes += look.bytes;
+                keep(&mut run, look, now())?
+            }
+            Err(no) => AppRan {
+                error: Some(not_seen(no, app_id)),
+                ..AppRan::default()
+            },
+        };
+        app.app_id.clone_from(app_id);
+        apps.push(app);
+    }
+    let result = result(&apps);
+    let ran = Ran {
+        run_id: run.id(),
+        result,
+        requests: asker.requests(),
+        retries: asker.retries(),
+        bytes,
+        apps,
+    };
+    run.finish(&Ending {
+        requests: ran.requests,
+        retries: ran.retries,
+        bytes: ran.bytes,
+        deferred: ran.deferred(),
+        error: ran.apps.iter().find_map(AppRan::trouble),
+        ..Ending::new(now(), result)
+    })?;
+    Ok(ran)
+}
+
+fn result(apps: &[AppRan]) -> RunResult {
+    let all = |result| apps.iter().all(|app| app.result() == result);
+    if all(RunResult::Complete) {
+        RunResult::Complete
+    } else if all(RunResult::Failed) {
+        RunResult::Failed
+    } else {
+        RunResult::Partial
+    }
+}
+
+fn not_seen(no: NoAnswer, app_id: &str) -> NotSeen {
+    let app_id = app_id.to_owned();
+    match no {
+        NoAnswer::Failed(error) => NotSeen::Failed(error),
+        NoAnswer::OutOfTime(latest) => NotSeen::OutOfTime { app_id, latest },
+        NoAnswer::OutOfRequests => NotSeen::OutOfRequests { app_id },
+    }
+}
+
+/// Records a look as one snapshot, seen at `observed_at`.
+fn keep(run: &mut Run<'_>, look: Look, observed_at: UtcMillis) -> Result<AppRan, Error> {
     let mut snapshot = run.snapshot(observed_at)?;
     for process in &look.processes {
         snapshot.observe(process)?;
@@ -151,103 +243,19 @@ pub fn record(
     for aside in &look.set_aside {
         snapshot.set_aside(aside)?;
     }
-    if let Some(gap) = &gap {
+    for gap in &look.gaps {
         snapshot.gap(gap)?;
     }
     let recorded = snapshot.commit(&Extent::Partial)?;
-    let synced = Synced {
-        run_id,
+    Ok(AppRan {
         recorded,
-        requests: look.requests,
-        gap,
+        gaps: look.gaps,
         set_aside: look.set_aside,
+        rejected: look.rejected,
         unanswered: look.unanswered,
-        begins_after,
-    };
-    run.finish(&Ending {
-        requests: look.requests,
-        bytes: look.bytes,
-        deferred: synced.unanswered.len() as u64,
-        error: synced.unanswered.first().map(|error| describe(error)),
-        ..Ending::new(
-            observed_at,
-            if synced.is_complete() {
-                RunResult::Complete
-            } else {
-                RunResult::Partial
-            },
-        )
-    })?;
-    Ok(synced)
-}
-
-/// Enters in the ledger that the list could not be had.
-///
-/// # Errors
-/// [`Error::Sqlite`].
-pub fn record_failure(
-    store: &mut Store,
-    source: &str,
-    error: &ApiError,
-    started_at: UtcMillis,
-    finished_at: UtcMillis,
-) -> Result<(), Error> {
-    let run = store.begin(RunKind::Sync, source, started_at)?;
-    run.finish(&Ending {
-        requests: 1,
-        error: Some(describe(error)),
-        ..Ending::new(finished_at, RunResult::Failed)
-    })?;
-    Ok(())
-}
-
-/// Whether the record of the app begins here, in the middle of things.
-fn begins_after(
-    store: &Store,
-    look: &Look,
-    observed_at: UtcMillis,
-) -> Result<Option<UtcMillis>, Error> {
-    let oldest = look.processes[..look.in_page]
-        .iter()
-        .map(|p| p.created_at)
-        .min();
-    let is_full = look.page_rows >= PAGE_ROWS;
-    let oldest = oldest.filter(|_| is_full);
-    Ok(
-        match store.newest_creation_before(&look.app_id, UtcMillis::MAX)? {
-            None => oldest.map(|oldest| oldest.min(observed_at)),
-            Some(_) => None,
-        },
-    )
-}
-
-/// What the look may not have shown; asked before it is recorded.
-fn hidden(store: &Store, look: &Look, observed_at: UtcMillis) -> Result<Option<Gap>, Error> {
-    let page = &look.processes[..look.in_page];
-    let oldest = page.iter().min_by_key(|process| process.created_at);
-    // Only the oldest tells how far the page reaches: one that was dated wrongly, into the future,
-    // is on every page and on record, and tells nothing.
-    let reaches_known = match oldest {
-        Some(oldest) => store.knows(&oldest.process_id)?,
-        None => false,
-    };
-    let seen = Seen {
-        rows: look.page_rows,
-        oldest: oldest.map(|process| process.created_at),
-        reaches_known,
-        has_forgotten: !look.unknown.is_empty(),
-        observed_at,
-    };
-    let Some(until) = seen.hides_until() else {
-        return Ok(None);
-    };
-    let newest_known = store.newest_creation_before(&look.app_id, until)?;
-    Ok(gap(until, newest_known).map(|(since, until)| Gap {
-        app_id: look.app_id.clone(),
-        region: None,
-        status: None,
-        since,
-        until,
-        hidden_at_least: None,
-    }))
+        deferred: look.deferred,
+        out_of_time: look.out_of_time,
+        begins_after: look.begins_after,
+        ..AppRan::default()
+    })
 }

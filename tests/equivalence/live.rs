@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use prochist::Store;
 use prochist::model::{Process, UtcMillis};
 use prochist::simulator::{Fleet, FleetConfig, ManualClock, Server, ServerConfig, Story};
 use prochist::source::api::{Client, Options, Token};
-use prochist::sync::{look, record};
+use prochist::sync::{Job, Limits, Stop, run};
+use prochist::{RunResult, Store};
 use tempfile::TempDir;
 
 use crate::common::open;
@@ -44,10 +44,14 @@ fn sync(config: FleetConfig, look_minutes: &[i64]) -> Synced {
     for minute in look_minutes {
         let time = start().plus_millis(minute * MINUTE_MS);
         clock.set(time);
-        let open = store.open_processes(&app_id).unwrap();
-        let looked = runtime.block_on(look(&client, &app_id, &open)).unwrap();
-        let synced = record(&mut store, "simulated", looked, time, time).unwrap();
-        assert!(synced.is_complete(), "{synced:?}");
+        let job = Job {
+            api: "simulated",
+            apps: std::slice::from_ref(&app_id),
+            limits: Limits::default(),
+        };
+        let ran = runtime.block_on(run(&mut store, &client, &job, &Stop::never(), || time));
+        let ran = ran.unwrap();
+        assert_eq!(ran.result, RunResult::Complete, "{ran:?}");
         looks.push(time);
     }
     let stories = fleet.lock().unwrap().truth().to_vec();

@@ -1,6 +1,7 @@
 //! What may go wrong between prochist and an API, told apart by what its caller can do about it.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -21,6 +22,12 @@ pub enum ApiError {
         url: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Plain http to another machine, which was not allowed.
+    #[error("{url} is plain http to another machine: everyone in between could read the token")]
+    PlainHttp {
+        /// The URL as given.
+        url: String,
     },
     /// An app or process id that no URL can name.
     #[error("{id:?} is no id")]
@@ -88,6 +95,8 @@ pub enum ApiError {
         code: u16,
         /// The server's words, made fit to show.
         message: String,
+        /// How long the server asks to wait before the next try (`Retry-After`).
+        retry_after: Option<Duration>,
     },
     /// The answer is not the JSON that was asked for.
     #[error("{url} did not answer as a ProcessV2 API: {hint}")]
@@ -106,12 +115,21 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Whether the same request may well succeed a little later.
+    /// Whether the same request may well succeed a little later. What is no JSON counts, since a
+    /// server or a gateway in trouble sends such things, and a login page costs a few tries only.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Truncated { .. } => true,
-            Self::Status { code, .. } => matches!(code, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Unreachable { .. } | Self::Truncated { .. } | Self::NotJson { .. } => true,
+            Self::Status { code, .. } => matches!(code, 408 | 429 | 500..=599),
             _ => false,
+        }
+    }
+
+    /// How long the server asks to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 

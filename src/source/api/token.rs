@@ -2,8 +2,15 @@
 
 use std::fmt;
 
+use memchr::memmem;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+
+/// What stands where a token was. No JSON that holds a token breaks by it.
+const TAKEN_OUT: &[u8] = b"[token]";
+
+/// A shorter text is no secret, and too likely to occur by itself.
+const SHORTEST_SECRET: usize = 8;
 
 /// A bearer token. Shown by nothing, wiped from memory when dropped.
 #[derive(Clone)]
@@ -25,6 +32,26 @@ impl Token {
             return Err(TokenError::NotHeaderSafe);
         }
         Ok(Self(SecretString::from(trimmed)))
+    }
+
+    /// The text without the token, wherever it stood in it.
+    pub(super) fn taken_out_of(&self, text: Vec<u8>) -> Vec<u8> {
+        let secret = self.0.expose_secret().as_bytes();
+        if secret.len() < SHORTEST_SECRET {
+            return text;
+        }
+        let mut clean = Vec::new();
+        let mut from = 0;
+        for at in memmem::find_iter(&text, secret) {
+            clean.extend_from_slice(&text[from..at]);
+            clean.extend_from_slice(TAKEN_OUT);
+            from = at + secret.len();
+        }
+        if from == 0 {
+            return text;
+        }
+        clean.extend_from_slice(&text[from..]);
+        clean
     }
 
     /// The value of the `Authorization` header, marked so that no log shows it.
