@@ -8,12 +8,14 @@ mod process;
 mod set_aside;
 mod snapshot;
 mod time;
+mod watermark;
 
 pub use extra::{Extra, ExtraError};
-pub use gap::Gap;
+pub use gap::{Gap, GapReason};
 pub use lifecycle::{Excluded, LifeState, Lifecycle, Outcome, Phase, PhaseLength, Standing};
 pub use port::{Endpoint, EndpointError, ExposedPort, transport_of};
 pub use process::{Deployment, KNOWN_REGIONS, KNOWN_STATUSES, Process};
 pub use set_aside::SetAside;
 pub use snapshot::{Extent, Snapshot};
 pub use time::{TimeError, UtcMillis};
+pub use watermark::Watermark;

@@ -45,6 +45,23 @@ pub struct Filter {
     pub statuses: Vec<String>,
 }
 
+/// `region=Tokyo status=running`, or `everything`.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let regions = self.regions.iter().map(|region| ("region", region));
+        let statuses = self.statuses.iter().map(|status| ("status", status));
+        let parts: Vec<String> = regions
+            .chain(statuses)
+            .map(|(key, value)| format!("{key}={}", escaped(value)))
+            .collect();
+        if parts.is_empty() {
+            f.write_str("everything")
+        } else {
+            f.write_str(&parts.join(" "))
+        }
+    }
+}
+
 /// How a client behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {

@@ -41,8 +41,9 @@ pub(super) fn insert_gap(
     };
     let (region, status) = (optional(&gap.region)?, optional(&gap.status)?);
     db.prepare_cached(
-        "INSERT INTO gap (run_id, app, region, status, since_ms, until_ms, hidden_at_least)
-         VALUES (:run, :app, :region, :status, :since, :until, :hidden)",
+        "INSERT INTO gap (run_id, app, region, status, since_ms, until_ms, reason,
+             hidden_at_least)
+         VALUES (:run, :app, :region, :status, :since, :until, :reason, :hidden)",
     )
     .and_then(|mut statement| {
         statement.execute(named_params! {
@@ -52,6 +53,7 @@ pub(super) fn insert_gap(
             ":status": status,
             ":since": gap.since.millis(),
             ":until": gap.until.millis(),
+            ":reason": gap.reason.as_str(),
             ":hidden": gap.hidden_at_least.map(u64::cast_signed),
         })
     })

@@ -22,8 +22,9 @@ mod words;
 
 pub(crate) use file::open_to_read;
 pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
+pub use known::OpenProcess;
 #[cfg(feature = "sync")]
-pub(crate) use known::Known;
+pub(crate) use known::RejectedFilter;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,
 };

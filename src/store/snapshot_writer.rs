@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params};
 
+#[cfg(feature = "sync")]
+use super::known::set_rejected;
+use super::known::set_watermarks;
 use super::ledger::{insert_aside, insert_gap};
 use super::recorder::Recorder;
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Extent, Gap, Process, SetAside, UtcMillis};
+use crate::model::{Extent, Gap, Process, SetAside, UtcMillis, Watermark};
 
 /// What recording came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +104,30 @@ impl<'r> SnapshotWriter<'r> {
             &mut self.recorder.words,
             self.recorder.run_id,
             gap,
+        )
+    }
+
+    /// Records how far the record of an app is whole now, in place of what was known of it before.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn watermarks(&mut self, app_id: &str, marks: &[Watermark]) -> Result<(), Error> {
+        set_watermarks(&self.db, &mut self.recorder.words, app_id, marks)
+    }
+
+    /// Remembers that the source does not accept a filter.
+    #[cfg(feature = "sync")]
+    pub(crate) fn rejected(
+        &mut self,
+        app_id: &str,
+        filter: &super::RejectedFilter,
+    ) -> Result<(), Error> {
+        set_rejected(
+            &self.db,
+            &mut self.recorder.words,
+            app_id,
+            filter,
+            self.at_ms,
         )
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The numbers already looked up are remembered, up to a bound, because a fleet repeats itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -21,6 +21,8 @@ pub(crate) const NO_WORD: i64 = 0;
 pub(super) struct Words {
     words: HashMap<String, i64>,
     ports: HashMap<ExposedPort, PortIds>,
+    /// App, region and status of what was seen, as far as it is known to be in the file.
+    seen: HashSet<(i64, i64, i64)>,
 }
 
 /// A port's own number, and that of the endpoint it occupies.
@@ -47,6 +49,7 @@ impl Words {
     pub fn forget(&mut self) {
         self.words.clear();
         self.ports.clear();
+        self.seen.clear();
     }
 
     /// The numbers of all that repeats in a state.
@@ -73,10 +76,14 @@ impl Words {
             .collect();
         endpoints.sort_unstable();
         endpoints.dedup();
+        let app = self.word(db, &process.app_id)?;
+        let region = self.word(db, &process.region)?;
+        let status = self.word(db, &process.status)?;
+        self.see(db, (app, region, status))?;
         Ok(StateIds {
-            app: self.word(db, &process.app_id)?,
-            region: self.word(db, &process.region)?,
-            status: self.word(db, &process.status)?,
+            app,
+            region,
+            status,
             extra: Self::extra(db, &process.extra)?,
             exposed_port: exposed.map(|ids| ids.exposed_port),
             additional_ports,
@@ -95,6 +102,23 @@ impl Words {
         }
         self.words.insert(text.to_owned(), id);
         Ok(id)
+    }
+
+    /// Learns in which regions and statuses there are processes.
+    fn see(&mut self, db: &Connection, seen: (i64, i64, i64)) -> Result<(), Error> {
+        if self.seen.len() >= REMEMBERED {
+            self.seen.clear();
+        }
+        if self.seen.insert(seen) {
+            db.prepare_cached("INSERT OR IGNORE INTO seen_filter VALUES (:app, :region, :status)")
+                .and_then(|mut statement| {
+                    statement.execute(named_params! {
+                        ":app": seen.0, ":region": seen.1, ":status": seen.2,
+                    })
+                })
+                .doing("record what was seen")?;
+        }
+        Ok(())
     }
 
     fn extra(db: &Connection, extra: &crate::model::Extra) -> Result<i64, Error> {

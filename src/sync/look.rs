@@ -1,100 +1,240 @@
-//! One look at one app: the list of the most recent processes, then each process that is open on
-//! record and that the list did not show.
+//! One look at one app: the lists, as far as the plan asks for them, then every process that is open
+//! on record and that no list showed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
 use futures_util::StreamExt;
+use futures_util::stream::{self, FuturesUnordered};
+use tracing::{debug, info};
 
-use super::Rejected;
+use super::plan::{Before, Findings, Plan, Seen, Window};
 use super::request::{Asker, NoAnswer};
-use super::window::{PAGE_ROWS, Seen, gap};
-use crate::model::{Gap, Process, SetAside, UtcMillis};
-use crate::source::api::{ApiError, Client, Filter, Info};
-use crate::store::Known;
+use super::{Rejected, accounts};
+use crate::describe;
+use crate::model::{Process, SetAside, UtcMillis};
+use crate::source::api::{ApiError, Client, Info, Page};
+use crate::store::{OpenProcess, RejectedFilter};
 
-/// What an API said of an app when it was looked at.
-#[derive(Debug, Default)]
-pub(super) struct Look {
-    pub processes: Vec<Process>,
-    pub unknown: Vec<String>,
-    pub set_aside: Vec<SetAside>,
-    pub gaps: Vec<Gap>,
-    pub rejected: Vec<Rejected>,
-    pub unanswered: Vec<ApiError>,
-    pub deferred: u64,
-    pub out_of_time: bool,
-    pub begins_after: Option<UtcMillis>,
-    pub bytes: u64,
+/// What is on record of an app when it is about to be looked at.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub before: Before,
+    /// Those first that were seen longest ago.
+    pub open: Vec<OpenProcess>,
+    pub started_at: UtcMillis,
 }
 
-pub(super) async fn look(client: &Client, asker: &Asker, known: &Known) -> Result<Look, NoAnswer> {
-    let app_id = &known.app_id;
-    let everything = Filter::default();
-    let page = asker.ask(|| client.latest(app_id, &everything)).await?;
-    let rows = page.processes.len() + page.set_aside.len();
-    let oldest = page.processes.iter().min_by_key(|p| p.created_at);
-    let mut look = Look {
-        processes: page.processes.clone(),
-        set_aside: page.set_aside,
-        bytes: page.bytes,
-        ..Look::default()
-    };
-    let shown: HashSet<&str> = page
-        .processes
-        .iter()
-        .map(|p| p.process_id.as_str())
-        .collect();
-    let missing: Vec<&String> = known
-        .open
-        .iter()
-        .filter(|id| !shown.contains(id.as_str()))
-        .collect();
-    let mut answers = futures_util::stream::iter(missing)
-        .map(|id| async move { (id, asker.ask(|| client.info(app_id, id)).await) })
-        .buffered(asker.concurrency());
-    while let Some((id, answer)) = answers.next().await {
-        match answer {
-            Ok(Info::Known(process, bytes)) => {
-                look.bytes += bytes;
-                look.processes.push(*process);
+/// What an API said of an app when it was looked at.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// The latest state that was shown of each process.
+    pub processes: BTreeMap<String, Process>,
+    /// Processes that were asked for and that the API does not know.
+    pub unknown: Vec<String>,
+    pub findings: Findings,
+    pub answers: Answers,
+}
+
+/// What came of the questions of a look, but for the processes shown.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub set_aside: Vec<SetAside>,
+    pub rejected: Vec<Rejected>,
+    pub rejected_filters: Vec<RejectedFilter>,
+    /// Questions that failed for good.
+    pub unanswered: Vec<ApiError>,
+    /// Questions that were left for the next run, because it had no more time or requests.
+    pub deferred: u64,
+    pub out_of_time: bool,
+    /// Lists among those without an answer, for whatever reason.
+    pub lists_missing: u64,
+    pub bytes: u64,
+    /// The token was refused, and would be again.
+    refused: bool,
+}
+
+impl Answers {
+    /// Takes in that a question has no answer.
+    pub fn none(&mut self, no: NoAnswer) {
+        match no {
+            NoAnswer::Failed(error) => {
+                self.refused |= matches!(error, ApiError::Unauthorized { .. });
+                debug!("no answer: {}", describe(&error));
+                self.unanswered.push(error);
             }
-            Ok(Info::Unknown) => look.unknown.push(id.clone()),
-            Ok(Info::SetAside(aside)) => look.set_aside.push(aside),
-            Err(NoAnswer::Failed(error)) => {
-                // The others would be refused as well.
-                let refused = matches!(error, ApiError::Unauthorized { .. });
-                look.unanswered.push(error);
-                if refused {
-                    break;
-                }
+            NoAnswer::OutOfTime(_) => {
+                self.deferred += 1;
+                self.out_of_time = true;
             }
-            Err(NoAnswer::OutOfTime(_)) => {
-                look.deferred += 1;
-                look.out_of_time = true;
-            }
-            Err(NoAnswer::OutOfRequests) => look.deferred += 1,
+            NoAnswer::OutOfRequests => self.deferred += 1,
         }
     }
-    let seen = Seen {
-        rows,
-        oldest: oldest.map(|process| process.created_at),
-        reaches_known: oldest.is_some_and(|p| Some(p.created_at) <= known.newest),
-        has_forgotten: !look.unknown.is_empty(),
-        observed_at: known.now,
+}
+
+/// Looks at an app.
+pub(super) async fn look(client: &Client, asker: &Asker, known: &Known) -> Result<Look, NoAnswer> {
+    let app_id = &known.before.app_id;
+    let mut plan = Plan::new(&known.before, known.started_at);
+    let mut look = Looking {
+        processes: BTreeMap::new(),
+        answers: Answers::default(),
     };
-    if let Some(until) = seen.hides_until() {
-        let hidden = gap(until, known.newest.filter(|newest| *newest < until));
-        look.gaps.extend(hidden.map(|(since, until)| Gap {
-            app_id: app_id.clone(),
-            region: None,
-            status: None,
-            since,
-            until,
-            hidden_at_least: None,
-        }));
+    look.lists(client, asker, app_id, &mut plan).await?;
+    let unknown = look.follow(client, asker, app_id, &known.open).await;
+    let looked_at = known.before.marks.iter().map(|mark| mark.looked_at).min();
+    let has_forgotten = known.open.iter().any(|process| {
+        // One that was not asked for in the latest look may have been forgotten since long.
+        let was_just_seen = process.last_seen_at.is_none_or(|at| Some(at) >= looked_at);
+        was_just_seen && unknown.contains(&process.process_id)
+    });
+    let hides = accounts::check(client, asker, app_id, &plan, &look.processes).await;
+    look.answers.bytes += hides.bytes;
+    let findings = plan.settle(|leaf| hides.of(leaf), has_forgotten);
+    Ok(Look {
+        processes: look.processes,
+        unknown: unknown.into_iter().collect(),
+        findings,
+        answers: look.answers,
+    })
+}
+
+struct Looking {
+    processes: BTreeMap<String, Process>,
+    answers: Answers,
+}
+
+impl Looking {
+    /// Asks for lists until the plan wants no more. Without the first there is no look.
+    async fn lists(
+        &mut self,
+        client: &Client,
+        asker: &Asker,
+        app_id: &str,
+        plan: &mut Plan,
+    ) -> Result<(), NoAnswer> {
+        let ask = async |window: Window| {
+            let filter = window.filter();
+            let answer = asker.ask(|| client.latest(app_id, &filter)).await;
+            (window, answer)
+        };
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < asker.concurrency()
+                && !self.answers.refused
+                && let Some(window) = plan.next()
+            {
+                under_way.push(ask(window));
+            }
+            match under_way.next().await {
+                None => return Ok(()),
+                Some((window, Ok(page))) => self.shown(plan, &window, page),
+                Some((Window::Everything, Err(no))) => return Err(no),
+                Some((window, Err(NoAnswer::Failed(error @ ApiError::Rejected { .. })))) => {
+                    self.rejected(plan, &window, error);
+                }
+                Some((window, Err(no))) => {
+                    plan.unanswered(&window);
+                    self.answers.lists_missing += 1;
+                    self.answers.none(no);
+                }
+            }
+        }
     }
-    if known.newest.is_none() && rows >= PAGE_ROWS {
-        look.begins_after = oldest.map(|p| p.created_at);
+
+    fn shown(&mut self, plan: &mut Plan, window: &Window, page: Page) {
+        let rows = page.processes.len() + page.set_aside.len();
+        debug!(rows, "listed {}", window.filter());
+        plan.page(
+            window,
+            Seen {
+                processes: &page.processes,
+                rows,
+                server_time: page.server_time,
+            },
+        );
+        self.answers.bytes += page.bytes;
+        for aside in page.set_aside {
+            // Several lists may show it.
+            if !self
+                .answers
+                .set_aside
+                .iter()
+                .any(|known| known.raw == aside.raw)
+            {
+                self.answers.set_aside.push(aside);
+            }
+        }
+        let shown = page.processes.into_iter();
+        self.processes
+            .extend(shown.map(|process| (process.process_id.clone(), process)));
     }
-    Ok(look)
+
+    fn rejected(&mut self, plan: &mut Plan, window: &Window, error: ApiError) {
+        let matters = plan.rejected(window);
+        let filter = match window {
+            Window::Leaf { status, .. } => RejectedFilter::Status(status.clone()),
+            Window::Regions(regions) => match &regions[..] {
+                [region] => RejectedFilter::Region(region.clone()),
+                // Each is asked for by itself now.
+                _ => return,
+            },
+            Window::Everything => return,
+        };
+        if self.answers.rejected_filters.contains(&filter) {
+            return;
+        }
+        self.answers.rejected.push(Rejected {
+            filter: window.filter().to_string(),
+            error,
+            matters,
+        });
+        self.answers.rejected_filters.push(filter);
+    }
+
+    /// Asks for every open process that no list showed. Those that the API does not know.
+    async fn follow(
+        &mut self,
+        client: &Client,
+        asker: &Asker,
+        app_id: &str,
+        open: &[OpenProcess],
+    ) -> BTreeSet<String> {
+        let missing: Vec<&str> = open
+            .iter()
+            .map(|process| process.process_id.as_str())
+            .filter(|id| !self.processes.contains_key(*id))
+            .collect();
+        info!(
+            shown = self.processes.len(),
+            to_ask = missing.len(),
+            "lists are done; asking for the open processes that none showed"
+        );
+        let mut unknown = BTreeSet::new();
+        let mut left = missing.len() as u64;
+        let ask = async |id: &str| {
+            let answer = asker.ask(|| client.info(app_id, id)).await;
+            (id.to_owned(), answer)
+        };
+        let answers = stream::iter(missing).map(ask);
+        let mut answers = pin!(answers.buffer_unordered(asker.concurrency()));
+        while !self.answers.refused
+            && let Some((id, answer)) = answers.next().await
+        {
+            left -= 1;
+            match answer {
+                Ok(Info::Known(process, bytes)) => {
+                    self.answers.bytes += bytes;
+                    self.processes.insert(id, *process);
+                }
+                Ok(Info::Unknown) => {
+                    unknown.insert(id);
+                }
+                Ok(Info::SetAside(aside)) => self.answers.set_aside.push(aside),
+                Err(no) => self.answers.none(no),
+            }
+        }
+        self.answers.deferred += left;
+        unknown
+    }
 }

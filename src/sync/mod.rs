@@ -5,18 +5,25 @@
 //!
 //! Limits: an API shows ten processes a list. What that may have hidden is recorded as gaps.
 
+mod accounts;
 mod look;
+mod plan;
 mod request;
-mod window;
 
 pub use request::{Limits, Retries, Stop, Stopper};
 
-use look::{Look, look};
+use look::{Known, Look, look};
+use plan::Before;
+pub use plan::{PAGE_ROWS, TRUSTED_MEMORY_MS};
 
 use crate::model::{Extent, Gap, SetAside, UtcMillis};
 use crate::source::api::{ApiError, Client};
+use crate::store::RejectedFilter;
 use crate::{Ending, Error, Recorded, Run, RunKind, RunResult, Store, describe};
 use request::{Asker, NoAnswer};
+
+/// How long a filter that the API rejected is not asked for again: a day.
+const REJECTED_FOR_MS: i64 = 86_400_000;
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +100,9 @@ pub struct AppRan {
     /// Whether it was time that ran out, or the run was told to stop, rather than the number of
     /// requests.
     pub out_of_time: bool,
+    /// Lists among the questions that were left or failed: what they would have shown is for the
+    /// next run to prove.
+    pub lists_missing: u64,
     /// It was the first look at the app, and not all of it could be seen: processes created before
     /// this moment may be running, and will not be recorded unless a list comes to show them.
     pub begins_after: Option<UtcMillis>,
@@ -144,6 +154,7 @@ impl AppRan {
         let has_all = self.unanswered.is_empty()
             && self.set_aside.is_empty()
             && !self.out_of_time
+            && self.lists_missing == 0
             && !self.rejected.iter().any(|filter| filter.matters);
         match (&self.error, has_all) {
             (Some(_), _) => RunResult::Failed,
@@ -177,11 +188,11 @@ pub async fn run(
     let (mut apps, mut bytes) = (Vec::new(), 0);
     for app_id in job.apps {
         run.stream_of(&name(std::slice::from_ref(app_id)), app_id);
-        let known = run.store().known(app_id, now())?;
+        let known = known(run.store(), app_id, now())?;
         let mut app = match look(client, &asker, &known).await {
             Ok(look) => {
-                bytes += look.bytes;
-                keep(&mut run, look, now())?
+                bytes += look.answers.bytes;
+                keep(&mut run, app_id, look, now())?
             }
             Err(no) => AppRan {
                 error: Some(not_seen(no, app_id)),
@@ -231,31 +242,70 @@ fn not_seen(no: NoAnswer, app_id: &str) -> NotSeen {
     }
 }
 
+fn known(store: &Store, app_id: &str, now: UtcMillis) -> Result<Known, Error> {
+    let (regions, statuses) = store.seen_filters(app_id)?;
+    let mut before = Before {
+        app_id: app_id.to_owned(),
+        marks: store.watermarks(app_id)?,
+        regions,
+        statuses,
+        ..Before::default()
+    };
+    let lately = now.plus_millis(-REJECTED_FOR_MS);
+    for filter in store.rejected_filters(app_id, lately)? {
+        match filter {
+            RejectedFilter::Region(region) => before.rejected_regions.insert(region),
+            RejectedFilter::Status(status) => before.rejected_statuses.insert(status),
+        };
+    }
+    Ok(Known {
+        before,
+        open: store.open_processes(app_id)?,
+        started_at: now,
+    })
+}
+
 /// Records a look as one snapshot, seen at `observed_at`.
-fn keep(run: &mut Run<'_>, look: Look, observed_at: UtcMillis) -> Result<AppRan, Error> {
+fn keep(
+    run: &mut Run<'_>,
+    app_id: &str,
+    look: Look,
+    observed_at: UtcMillis,
+) -> Result<AppRan, Error> {
+    let Look {
+        processes,
+        unknown,
+        findings,
+        answers,
+    } = look;
     let mut snapshot = run.snapshot(observed_at)?;
-    for process in &look.processes {
+    for process in processes.values() {
         snapshot.observe(process)?;
     }
-    for process_id in &look.unknown {
+    for process_id in &unknown {
         snapshot.observe_unknown(process_id)?;
     }
-    for aside in &look.set_aside {
+    for aside in &answers.set_aside {
         snapshot.set_aside(aside)?;
     }
-    for gap in &look.gaps {
+    for gap in &findings.gaps {
         snapshot.gap(gap)?;
     }
+    for filter in &answers.rejected_filters {
+        snapshot.rejected(app_id, filter)?;
+    }
+    snapshot.watermarks(app_id, &findings.marks)?;
     let recorded = snapshot.commit(&Extent::Partial)?;
     Ok(AppRan {
         recorded,
-        gaps: look.gaps,
-        set_aside: look.set_aside,
-        rejected: look.rejected,
-        unanswered: look.unanswered,
-        deferred: look.deferred,
-        out_of_time: look.out_of_time,
-        begins_after: look.begins_after,
+        gaps: findings.gaps,
+        begins_after: findings.begins_after,
+        set_aside: answers.set_aside,
+        rejected: answers.rejected,
+        unanswered: answers.unanswered,
+        deferred: answers.deferred,
+        out_of_time: answers.out_of_time,
+        lists_missing: answers.lists_missing,
         ..AppRan::default()
     })
 }

@@ -1,0 +1,479 @@
+//! The plan against a fleet in memory that moves on between any two calls.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::Extra;
+
+fn at(millis: i64) -> UtcMillis {
+    UtcMillis::from_millis(millis).unwrap()
+}
+
+fn process(id: &str, region: &str, status: &str, created: i64) -> Process {
+    Process {
+        process_id: id.to_owned(),
+        app_id: "app-1".to_owned(),
+        deployment_id: crate::model::Deployment::Number(1),
+        region: region.to_owned(),
+        status: status.to_owned(),
+        rooms_allocated: 0,
+        rooms_per_process: 1,
+        created_at: at(created),
+        started_at: None,
+        stopping_at: None,
+        terminated_at: None,
+        exposed_port: None,
+        additional_exposed_ports: Vec::new(),
+        extra: Extra::default(),
+    }
+}
+
+fn mark(region: Option<&str>, until: i64, looked_at: i64) -> Watermark {
+    Watermark {
+        region: region.map(str::to_owned),
+        since: at(0),
+        until: at(until),
+        looked_at: at(looked_at),
+    }
+}
+
+fn before(marks: Vec<Watermark>) -> Before {
+    Before {
+        app_id: "app-1".to_owned(),
+        marks,
+        ..Before::default()
+    }
+}
+
+/// `count` processes of a region, the newest created at `newest`, a second apart.
+fn rows(region: &str, status: &str, newest: i64, count: i64) -> Vec<Process> {
+    (0..count)
+        .map(|n| {
+            let created = newest - 1000 * n;
+            process(&format!("{region}-{created}"), region, status, created)
+        })
+        .collect()
+}
+
+fn show(plan: &mut Plan, window: &Window, processes: &[Process]) {
+    let seen = Seen {
+        processes,
+        rows: processes.len(),
+        server_time: None,
+    };
+    plan.page(window, seen);
+}
+
+fn regions(names: &[&str]) -> Window {
+    Window::Regions(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+fn everything_hides(_: &Leaf) -> Hides {
+    Hides::Something(None)
+}
+
+#[test]
+fn a_short_page_and_one_that_reaches_back_prove_everything_in_one_call() {
+    for page in [
+        vec![],
+        rows("Tokyo", "running", 90_000, 9),
+        // The oldest is as old as the watermark.
+        rows("Tokyo", "running", 49_000, 10),
+    ] {
+        let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+        assert_eq!(plan.next(), Some(Window::Everything));
+        show(&mut plan, &Window::Everything, &page);
+        assert_eq!(plan.next(), None);
+        let found = plan.settle(everything_hides, false);
+        assert_eq!((found.gaps, found.begins_after), (vec![], None));
+        // Ten seconds before the look, or the newest shown if that is later.
+        let newest = page.iter().map(|p| p.created_at).max();
+        let until = newest.max(Some(at(90_000))).unwrap();
+        let expected = Watermark {
+            until,
+            looked_at: at(100_000),
+            ..mark(None, 0, 0)
+        };
+        assert_eq!(found.marks, [expected]);
+    }
+}
+
+#[test]
+fn a_full_page_of_strangers_is_narrowed_no_further_than_needed() {
+    let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+    plan.next();
+    let mut page = rows("Tokyo", "running", 99_000, 7);
+    page.extend(rows("London", "starting", 98_500, 3));
+    show(&mut plan, &Window::Everything, &page);
+    // Those that fill the page by themselves, all others together.
+    assert_eq!(plan.next(), Some(regions(&["London"])));
+    assert_eq!(plan.next(), Some(regions(&["Tokyo"])));
+    let Some(Window::Regions(others)) = plan.next() else {
+        panic!("the other regions were not asked for");
+    };
+    assert_eq!(others.len(), 12);
+    assert_eq!(plan.next(), None);
+    show(
+        &mut plan,
+        &Window::Regions(others),
+        &rows("Dubai", "failed", 97_000, 2),
+    );
+    show(
+        &mut plan,
+        &regions(&["London"]),
+        &rows("London", "running", 98_500, 10)[..6],
+    );
+    assert_eq!(plan.next(), None);
+    // Only Tokyo is still open, and its statuses come in the order of life.
+    show(
+        &mut plan,
+        &regions(&["Tokyo"]),
+        &rows("Tokyo", "running", 99_000, 10),
+    );
+    for status in KNOWN_STATUSES {
+        let leaf = Window::Leaf {
+            region: "Tokyo".to_owned(),
+            status: status.to_owned(),
+        };
+        assert_eq!(plan.next().as_ref(), Some(&leaf));
+        assert_eq!(plan.next(), None);
+        let count = if status == "running" { 10 } else { 3 };
+        show(&mut plan, &leaf, &rows("Tokyo", status, 99_000, count));
+    }
+    assert_eq!(plan.next(), None);
+    let found = plan.settle(everything_hides, false);
+    assert_eq!(
+        found.gaps,
+        [Gap {
+            app_id: "app-1".to_owned(),
+            region: Some("Tokyo".to_owned()),
+            status: Some("running".to_owned()),
+            since: at(40_000),
+            // Its oldest row is of 90 000, and another of that millisecond may be hidden.
+            until: at(90_001),
+            reason: GapReason::Page,
+            hidden_at_least: None,
+        }]
+    );
+    let of = |name: Option<&str>| {
+        let mark = found.marks.iter().find(|m| m.region.as_deref() == name);
+        mark.unwrap().until
+    };
+    assert_eq!(of(Some("Tokyo")), at(99_000));
+    assert_eq!(of(Some("London")), at(99_000));
+    // No page has proved regions that nobody has named.
+    assert_eq!(of(None), at(40_000));
+}
+
+#[test]
+fn a_gap_that_counting_closes_is_none() {
+    let plan = || {
+        let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+        let tokyo = |status| rows("Tokyo", status, 99_000, 10);
+        while let Some(window) = plan.next() {
+            let page = match &window {
+                Window::Leaf { status, .. } if status != "stopped" => vec![],
+                Window::Regions(names) if names[0] != "Tokyo" => vec![],
+                _ => tokyo("stopped"),
+            };
+            show(&mut plan, &window, &page);
+        }
+        assert_eq!(plan.leaves().count(), 1);
+        plan
+    };
+    assert_eq!(plan().settle(|_| Hides::Nothing, false).gaps, []);
+    let gaps = plan().settle(|_| Hides::Something(Some(3)), false).gaps;
+    assert_eq!(gaps[0].hidden_at_least, Some(3));
+    assert_eq!(gaps.len(), 1);
+}
+
+/// The first look asks for everything there is to ask for, and what it cannot see is no gap, for the
+/// record begins with it.
+#[test]
+fn the_first_look_sweeps_all_windows_and_coverage_begins_there() {
+    let mut plan = Plan::new(&before(vec![]), at(100_000));
+    let mut asked = BTreeSet::new();
+    while let Some(window) = plan.next() {
+        asked.insert(window.filter().to_string());
+        let region = match &window {
+            Window::Regions(names) if names.len() == 1 => names[0].clone(),
+            Window::Leaf { region, .. } => region.clone(),
+            _ => "Nowhere_known".to_owned(),
+        };
+        show(&mut plan, &window, &rows(&region, "running", 99_000, 10));
+    }
+    for region in KNOWN_REGIONS.into_iter().chain(["Nowhere_known"]) {
+        for status in KNOWN_STATUSES {
+            let filter = format!("region={region} status={status}");
+            assert!(asked.contains(&filter), "{filter}");
+        }
+    }
+    let found = plan.settle(everything_hides, false);
+    assert_eq!(found.gaps, []);
+    assert_eq!(found.begins_after, Some(at(90_001)));
+    assert!(found.marks.iter().all(|mark| mark.since == at(99_000)));
+}
+
+/// What had no answer is for the next run: its watermark stays, and it is no gap yet.
+#[test]
+fn a_region_without_an_answer_keeps_its_watermark() {
+    let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+    while let Some(window) = plan.next() {
+        match &window {
+            Window::Leaf { status, .. } if status == "draining" => plan.unanswered(&window),
+            Window::Regions(names) if names.len() > 1 => show(&mut plan, &window, &[]),
+            _ => show(&mut plan, &window, &rows("Tokyo", "running", 99_000, 10)),
+        }
+    }
+    let found = plan.settle(everything_hides, false);
+    assert_eq!(found.gaps, []);
+    let stays = |mark: &&Watermark| mark.until == at(40_000);
+    let stay: Vec<_> = found
+        .marks
+        .iter()
+        .filter(stays)
+        .map(|m| &m.region)
+        .collect();
+    // Tokyo stands as all the unnamed ones do, so it has no watermark of its own.
+    assert_eq!(stay, [&None]);
+    assert!(
+        !found
+            .marks
+            .iter()
+            .any(|m| m.region.as_deref() == Some("Tokyo"))
+    );
+    assert_eq!(found.marks.len(), 14);
+}
+
+#[test]
+fn a_rejected_filter_is_skipped_and_matters_only_if_something_was_seen_behind_it() {
+    for (seen, expected_gaps) in [(false, 0), (true, 1)] {
+        let mut before = before(vec![mark(None, 40_000, 50_000)]);
+        if seen {
+            before.regions.insert("Dubai".to_owned());
+        }
+        let mut plan = Plan::new(&before, at(100_000));
+        while let Some(window) = plan.next() {
+            match &window {
+                Window::Everything => {
+                    show(&mut plan, &window, &rows("Tokyo", "running", 99_000, 10));
+                }
+                Window::Regions(names) if names.iter().any(|name| name == "Dubai") => {
+                    let alone = names.len() == 1;
+                    assert_eq!(plan.rejected(&window), alone && seen);
+                }
+                _ => show(&mut plan, &window, &[]),
+            }
+        }
+        let found = plan.settle(everything_hides, false);
+        assert_eq!(found.gaps.len(), expected_gaps, "{found:?}");
+        for gap in found.gaps {
+            assert_eq!(gap.region.as_deref(), Some("Dubai"));
+            assert_eq!(gap.reason, GapReason::Rejected);
+            assert_eq!((gap.since, gap.until), (at(40_000), at(90_001)));
+        }
+    }
+}
+
+#[test]
+fn a_pause_longer_than_the_api_is_trusted_to_remember_is_a_gap() {
+    let hour = TRUSTED_MEMORY_MS;
+    let ended = |end: i64| {
+        let mut process = process("old", "Tokyo", "stopped", 10_000);
+        process.terminated_at = Some(at(end));
+        process
+    };
+    for (pause, shown, has_forgotten, is_gap) in [
+        (hour, None, false, false),
+        (hour + 1, None, false, true),
+        (hour + 1, Some(ended(50_001)), false, true),
+        // It remembers one that had ended before the pause, so it remembers all since.
+        (hour + 1, Some(ended(50_000)), false, false),
+        (1000, None, true, true),
+        (1000, Some(ended(50_000)), true, true),
+    ] {
+        let now = 50_000 + pause;
+        let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(now));
+        plan.next();
+        let page: Vec<Process> = shown.into_iter().collect();
+        show(&mut plan, &Window::Everything, &page);
+        let gaps = plan.settle(everything_hides, has_forgotten).gaps;
+        let expected = Gap {
+            app_id: "app-1".to_owned(),
+            region: None,
+            status: None,
+            since: at(40_000),
+            until: at(now),
+            reason: GapReason::Forgotten,
+            hidden_at_least: None,
+        };
+        let expected: &[Gap] = if is_gap { &[expected] } else { &[] };
+        assert_eq!(gaps, expected, "{pause} {page:?}");
+    }
+}
+
+/// A creation dated into the future must not carry the watermark along: then every page would seem
+/// to reach back to it.
+#[test]
+fn a_date_in_the_future_proves_nothing() {
+    let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+    plan.next();
+    show(
+        &mut plan,
+        &Window::Everything,
+        &rows("Tokyo", "running", 900_000, 1),
+    );
+    let marks = plan.settle(everything_hides, false).marks;
+    assert_eq!(marks[0].until, at(101_000)); // the look, and the second that a date may be short
+    let page = Seen {
+        processes: &rows("Tokyo", "running", 900_000, 1),
+        rows: 1,
+        server_time: Some(at(95_000)),
+    };
+    assert_eq!(risen(Some(at(40_000)), page, at(100_000)), at(96_000));
+}
+
+/// A region that was never named before has the watermark of all that nobody had named.
+#[test]
+fn a_new_region_must_reach_back_to_the_watermark_of_the_unnamed() {
+    let marks = vec![
+        mark(None, 20_000, 50_000),
+        mark(Some("Tokyo"), 95_000, 50_000),
+    ];
+    let mut plan = Plan::new(&before(marks), at(100_000));
+    plan.next();
+    let mut page = rows("Tokyo", "running", 99_000, 9);
+    page.extend(rows("Atlantis", "running", 98_500, 1));
+    show(&mut plan, &Window::Everything, &page);
+    // Tokyo's watermark is reached, that of the unnamed is not.
+    let first = plan.next().unwrap();
+    assert_eq!(first, regions(&["Atlantis"]));
+    show(&mut plan, &first, &rows("Atlantis", "running", 98_500, 10));
+    while let Some(window) = plan.next() {
+        let is_running = matches!(&window, Window::Leaf { status, .. } if status == "running");
+        let page = rows("Atlantis", "running", 98_500, 10);
+        show(&mut plan, &window, if is_running { &page } else { &[] });
+    }
+    let gaps = plan.settle(everything_hides, false).gaps;
+    let since: Vec<_> = gaps
+        .iter()
+        .map(|g| (g.region.as_deref(), g.since))
+        .collect();
+    assert_eq!(since, [(Some("Atlantis"), at(20_000))]);
+}
+
+/// A fleet that moves on by itself.
+#[derive(Debug, Default)]
+struct Fleet {
+    now: i64,
+    processes: Vec<Process>,
+}
+
+impl Fleet {
+    fn create(&mut self, region: usize) {
+        let id = format!("p-{}", self.processes.len());
+        let new = process(&id, KNOWN_REGIONS[region], "starting", self.now);
+        self.processes.push(new);
+    }
+
+    /// One process moves some way on in its life; never back.
+    fn move_on(&mut self, which: usize, steps: usize) {
+        let count = self.processes.len();
+        if count == 0 {
+            return;
+        }
+        let process = &mut self.processes[which % count];
+        let status = |s: &str| KNOWN_STATUSES.iter().position(|known| *known == s).unwrap();
+        let next = (status(&process.status) + steps).min(KNOWN_STATUSES.len() - 1);
+        process.status = KNOWN_STATUSES[next].to_owned();
+    }
+
+    fn list(&self, filter: &Filter) -> Vec<Process> {
+        let any = |list: &[String], value: &String| list.is_empty() || list.contains(value);
+        let newest = self.processes.iter().rev();
+        newest
+            .filter(|p| any(&filter.regions, &p.region) && any(&filter.statuses, &p.status))
+            .take(PAGE_ROWS)
+            .cloned()
+            .collect()
+    }
+}
+
+/// What happens between two calls.
+#[derive(Clone, Debug)]
+enum Event {
+    Create(usize),
+    MoveOn(usize, usize),
+    Nothing,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => (0..2_usize).prop_map(Event::Create),
+        3 => (any::<usize>(), 1..3_usize).prop_map(|(which, steps)| Event::MoveOn(which, steps)),
+        1 => Just(Event::Nothing),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the fleet does between the looks and in the middle of them: each process that was
+    /// created in the time covered is on record, or in a gap.
+    #[test]
+    fn whatever_moves_meanwhile_nothing_is_missed_outside_a_gap(
+        looks in prop::collection::vec(
+            (prop::collection::vec(event(), 0..60), prop::collection::vec(event(), 40)),
+            2..6,
+        ),
+    ) {
+        let mut fleet = Fleet { now: 1_000_000, ..Fleet::default() };
+        let mut known = before(vec![]);
+        let mut recorded = BTreeSet::new();
+        let mut gaps = Vec::new();
+        let happen = |fleet: &mut Fleet, event: &Event| {
+            match event {
+                Event::Create(region) => fleet.create(*region),
+                Event::MoveOn(which, steps) => fleet.move_on(*which, *steps),
+                Event::Nothing => {}
+            }
+        };
+        for (between, during) in &looks {
+            for (n, event) in between.iter().enumerate() {
+                // Some are created in the same millisecond.
+                fleet.now += if n % 3 == 0 { 500 } else { 0 };
+                happen(&mut fleet, event);
+            }
+            fleet.now += 500;
+            let mut plan = Plan::new(&known, at(fleet.now));
+            let mut during = during.iter();
+            while let Some(window) = plan.next() {
+                let page = fleet.list(&window.filter());
+                recorded.extend(page.iter().map(|p| p.process_id.clone()));
+                show(&mut plan, &window, &page);
+                for event in during.by_ref().take(3) {
+                    fleet.now += 500;
+                    happen(&mut fleet, event);
+                }
+            }
+            let found = plan.settle(everything_hides, false);
+            gaps.extend(found.gaps);
+            known.marks = found.marks;
+        }
+        for process in &fleet.processes {
+            let mark = |name: Option<&str>| known.marks.iter().find(|m| m.region.as_deref() == name);
+            let mark = mark(Some(&process.region)).or(mark(None)).unwrap();
+            let is_covered = mark.since < process.created_at && process.created_at <= mark.until;
+            let in_gap = gaps.iter().any(|gap| {
+                gap.region.as_ref().is_none_or(|region| *region == process.region)
+                    && gap.since <= process.created_at
+                    && process.created_at < gap.until
+            });
+            prop_assert!(
+                !is_covered || in_gap || recorded.contains(&process.process_id),
+                "{} {} of {} was missed; {:?} {:?}",
+                process.process_id, process.region, process.created_at, known.marks, gaps
+            );
+        }
+    }
+}
