@@ -62,7 +62,7 @@ fn job(
         .build()?;
 
     // Nothing is locked while the network is waited for. A run that fails is in the ledger too.
-    let ran = runtime.block_on(run(&mut store, &client, &job, &Stop::never(), || now))?;
+    let ran = runtime.block_on(run(&mut store, &client, &job, Stop::never(), || now))?;
     if let Some(error) = ran.apps.into_iter().find_map(|app| app.error) {
         return Err(error.into());
     }

@@ -11,6 +11,9 @@ CREATE TABLE watermark (
     until_ms  INTEGER NOT NULL,
     -- When the look was that proved it, by the recorder's clock.
     looked_ms INTEGER NOT NULL,
+    -- At most so many open processes were known to that look by count only; null where it cannot be
+    -- told. What the next look counts beyond them is newly hidden.
+    unaccounted INTEGER,
     PRIMARY KEY (app, region)
 ) STRICT, WITHOUT ROWID;
 
@@ -76,6 +79,7 @@ SELECT a.text AS app_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', m.since_ms / 1000.0, 'unixepoch') AS since,
        strftime('%Y-%m-%dT%H:%M:%fZ', m.until_ms / 1000.0, 'unixepoch') AS until,
        strftime('%Y-%m-%dT%H:%M:%fZ', m.looked_ms / 1000.0, 'unixepoch') AS looked_at,
+       m.unaccounted,
        m.since_ms,
        m.until_ms,
        m.looked_ms AS looked_at_ms

@@ -7,7 +7,7 @@ mod common;
 use std::path::PathBuf;
 
 use common::{at, dump, one, open, port, process};
-use prochist::model::{Extent, Gap, Process, SetAside, Snapshot};
+use prochist::model::{Extent, Gap, GapReason, Process, SetAside, Snapshot};
 use prochist::{Ending, History, RunKind, RunResult, Store};
 use tempfile::TempDir;
 
@@ -440,6 +440,7 @@ fn what_cannot_be_understood_and_what_may_be_missing_is_in_the_ledger() {
             status: None,
             since: at(50),
             until: at(90),
+            reason: GapReason::Page,
             hidden_at_least: Some(3),
         })
         .unwrap();

@@ -122,7 +122,7 @@ impl Day {
         };
         let mut store = Store::open(database)?;
         store.force_commits(false)?; // a simulated day can be simulated again
-        let (runtime, stop) = (runtime()?, Stop::never());
+        let runtime = runtime()?;
 
         let looks = (self.until.millis_since(self.since) / INTERVAL_MS).cast_unsigned();
         let bar = progress_bar(
@@ -132,7 +132,7 @@ impl Day {
         bar.set_message("recording a simulated fleet over HTTP");
         for _ in 0..looks {
             let time = clock.advance_millis(INTERVAL_MS);
-            let ran = prochist::sync::run(&mut store, &client, &job, &stop, || time);
+            let ran = prochist::sync::run(&mut store, &client, &job, Stop::never(), || time);
             let ran = runtime.block_on(ran)?;
             if let Some(error) = ran.apps.into_iter().find_map(|app| app.error) {
                 return Err(Failure::caused(&error));

@@ -23,8 +23,7 @@ pub fn run(args: &SyncArgs, database: &Path, output: &Output) -> Result<Done, Fa
         apps: &apps,
         limits: Limits::default(),
     };
-    let stop = Stop::never();
-    let ran = prochist::sync::run(&mut store, &client, &job, &stop, now);
+    let ran = prochist::sync::run(&mut store, &client, &job, Stop::never(), now);
     let ran = runtime()?.block_on(ran)?;
     for app in &ran.apps {
         tell(app);

@@ -125,7 +125,7 @@ impl Store {
 pub(crate) fn watermarks(db: &Connection, app_id: &str) -> Result<Vec<Watermark>, Error> {
     let mut statement = db
         .prepare_cached(
-            "SELECT region, since_ms, until_ms, looked_at_ms FROM watermarks
+            "SELECT region, since_ms, until_ms, looked_at_ms, unaccounted FROM watermarks
              WHERE app_id = :app ORDER BY region",
         )
         .doing("read watermarks")?;
@@ -140,6 +140,10 @@ pub(crate) fn watermarks(db: &Connection, app_id: &str) -> Result<Vec<Watermark>
             since: time("since_ms")?,
             until: time("until_ms")?,
             looked_at: time("looked_at_ms")?,
+            unaccounted: row
+                .get::<_, Option<i64>>("unaccounted")
+                .doing("read watermarks")?
+                .map(i64::cast_unsigned),
         });
     }
     Ok(marks)
@@ -162,8 +166,8 @@ pub(super) fn set_watermarks(
             None => NO_WORD,
         };
         db.prepare_cached(
-            "INSERT INTO watermark (app, region, since_ms, until_ms, looked_ms)
-             VALUES (:app, :region, :since, :until, :looked)",
+            "INSERT INTO watermark (app, region, since_ms, until_ms, looked_ms, unaccounted)
+             VALUES (:app, :region, :since, :until, :looked, :unaccounted)",
         )
         .and_then(|mut statement| {
             statement.execute(named_params! {
@@ -172,6 +176,7 @@ pub(super) fn set_watermarks(
                 ":since": mark.since.millis(),
                 ":until": mark.until.millis(),
                 ":looked": mark.looked_at.millis(),
+                ":unaccounted": mark.unaccounted.map(u64::cast_signed),
             })
         })
         .doing("record watermarks")?;

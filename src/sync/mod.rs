@@ -179,7 +179,7 @@ pub async fn run(
     store: &mut Store,
     client: &Client,
     job: &Job<'_>,
-    stop: &Stop,
+    stop: Stop,
     now: impl Fn() -> UtcMillis,
 ) -> Result<Ran, Error> {
     let asker = Asker::new(job.limits, stop);

@@ -118,7 +118,7 @@ pub(super) struct Leaf {
 pub(super) enum Hides {
     /// Nothing: all that match are accounted for.
     Nothing,
-    /// So many at least, where it could be counted.
+    /// So many that match are not accounted for, where it could be counted.
     Something(Option<u64>),
 }
 
@@ -163,6 +163,8 @@ struct Region {
     hides_until: Option<UtcMillis>,
     /// Statuses that were asked for in it.
     asked: BTreeSet<String>,
+    /// Whether a page that proves it is full, so that it may hide some that were hidden before.
+    is_full: bool,
     state: State,
 }
 
@@ -186,6 +188,7 @@ impl Region {
             rises_to: None,
             hides_until: None,
             asked: BTreeSet::new(),
+            is_full: false,
             state: State::Open,
         }
     }
@@ -263,6 +266,8 @@ impl Plan {
                         until: self.hides_until(seen),
                         reason: GapReason::Page,
                     });
+                } else if let Some(region) = self.regions.get_mut(region) {
+                    region.is_full |= seen.is_full() && !is_end(status);
                 }
                 self.next_leaf(region);
             }
@@ -327,11 +332,20 @@ impl Plan {
     pub fn settle(self, hides: impl Fn(&Leaf) -> Hides, has_forgotten: bool) -> Findings {
         let mut gaps = Vec::new();
         let mut begins_after = None;
-        let mut hidden = |region: &str, status: Option<&str>, until, reason, at_least| {
-            let Some(since) = self.regions.get(region).and_then(Region::marked_until) else {
+        let mut hidden = |region: &str, status: Option<&str>, until, reason, unaccounted| {
+            let mark = self
+                .regions
+                .get(region)
+                .and_then(|region| region.mark.as_ref());
+            let Some(mark) = mark else {
                 begins_after = begins_after.max(Some(until));
                 return;
             };
+            // Those that were hidden before are counted as well, as long as they live.
+            let before: Option<u64> = mark.unaccounted;
+            let at_least =
+                Option::zip(unaccounted, before).map(|(n, b): (u64, u64)| n.saturating_sub(b));
+            let since = mark.until;
             if since < until {
                 gaps.push(Gap {
                     app_id: self.app_id.clone(),
@@ -340,7 +354,7 @@ impl Plan {
                     since,
                     until,
                     reason,
-                    hidden_at_least: at_least,
+                    hidden_at_least: at_least.filter(|n| *n > 0),
                 });
             }
         };
@@ -364,7 +378,7 @@ impl Plan {
         Findings {
             gaps,
             begins_after,
-            marks: self.marks(),
+            marks: self.marks(&hides),
         }
     }
 
@@ -418,6 +432,7 @@ impl Plan {
             region.hides_until = Some(until);
             if seen.proves(marked) {
                 region.state = State::Whole;
+                region.is_full = seen.is_full();
             } else if name != REST {
                 open.insert(name);
             }
@@ -523,8 +538,27 @@ impl Plan {
             .collect()
     }
 
+    /// At most so many open processes of a region are known by count only.
+    fn unaccounted(
+        &self,
+        name: &str,
+        region: &Region,
+        hides: &impl Fn(&Leaf) -> Hides,
+    ) -> Option<u64> {
+        let before = region.mark.as_ref().and_then(|mark| mark.unaccounted);
+        let mut sum = if region.is_full { before? } else { 0 };
+        let of_region = |leaf: &&Leaf| leaf.region == name && !is_end(&leaf.status);
+        for leaf in self.leaves.iter().filter(of_region) {
+            match hides(leaf) {
+                Hides::Nothing => {}
+                Hides::Something(unaccounted) => sum += unaccounted?,
+            }
+        }
+        (region.state == State::Whole).then_some(sum)
+    }
+
     /// The watermarks as they are now. A region that stands as all others do has none of its own.
-    fn marks(&self) -> Vec<Watermark> {
+    fn marks(&self, hides: &impl Fn(&Leaf) -> Hides) -> Vec<Watermark> {
         let mark = |name: &str, region: &Region| {
             let is_proved = matches!(region.state, State::Whole | State::Rejected);
             // Coverage of regions that nobody has named begins with the first look at the others.
@@ -538,6 +572,7 @@ impl Plan {
                 since: region.mark.as_ref().map_or(until, |mark| mark.since),
                 until,
                 looked_at: self.started_at,
+                unaccounted: self.unaccounted(name, region, hides),
             })
         };
         let rest = self.regions.get(REST).and_then(|rest| mark(REST, rest));

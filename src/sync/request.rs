@@ -138,14 +138,14 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub fn new(limits: Limits, stop: &Stop) -> Self {
+    pub fn new(limits: Limits, stop: Stop) -> Self {
         Self {
             limits,
             // A deadline in the far future, where adding would overflow, is none.
             until: Instant::now()
                 .checked_add(limits.deadline)
                 .unwrap_or_else(|| Instant::now() + Duration::from_secs(86400 * 365)),
-            stop: stop.clone(),
+            stop,
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         }

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
-use prochist::model::Gap;
+use prochist::model::{Gap, GapReason};
 use prochist::{Ending, RunKind, RunResult, Store};
 use serde_json::{Value, json};
 
@@ -322,6 +322,7 @@ fn gaps_are_told_by_every_question_that_they_touch() {
             status: None,
             since: at("2024-05-01T11:30:00Z"),
             until: at("2024-05-01T11:44:00Z"),
+            reason: GapReason::Page,
             hidden_at_least: Some(2),
         })
         .unwrap();

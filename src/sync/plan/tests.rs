@@ -34,6 +34,7 @@ fn mark(region: Option<&str>, until: i64, looked_at: i64) -> Watermark {
         since: at(0),
         until: at(until),
         looked_at: at(looked_at),
+        unaccounted: Some(0),
     }
 }
 
@@ -185,6 +186,30 @@ fn a_gap_that_counting_closes_is_none() {
     let gaps = plan().settle(|_| Hides::Something(Some(3)), false).gaps;
     assert_eq!(gaps[0].hidden_at_least, Some(3));
     assert_eq!(gaps.len(), 1);
+}
+
+/// A count knows no time: those that were hidden by an earlier look are in it as long as they live.
+#[test]
+fn what_was_hidden_before_is_not_hidden_anew() {
+    let look = |marks: Vec<Watermark>, now: i64, unaccounted| {
+        let mut plan = Plan::new(&before(marks), at(now));
+        while let Some(window) = plan.next() {
+            let page = match &window {
+                Window::Leaf { status, .. } if status != "running" => vec![],
+                Window::Regions(names) if names[0] != "Tokyo" => vec![],
+                _ => rows("Tokyo", "running", now - 1000, 10),
+            };
+            show(&mut plan, &window, &page);
+        }
+        plan.settle(|_| Hides::Something(unaccounted), false)
+    };
+    let first = look(vec![mark(None, 40_000, 50_000)], 100_000, Some(7));
+    assert_eq!(first.gaps[0].hidden_at_least, Some(7));
+    let later =
+        |unaccounted| look(first.marks.clone(), 200_000, unaccounted).gaps[0].hidden_at_least;
+    assert_eq!(later(Some(9)), Some(2));
+    assert_eq!(later(Some(7)), None);
+    assert_eq!(later(None), None);
 }
 
 /// The first look asks for everything there is to ask for, and what it cannot see is no gap, for the

@@ -1,0 +1,15 @@
+//! `sync` over HTTP: what it proves, what it follows, and what a bad network does to it. What to
+//! expect is worked out from the simulator's stories alone.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(clippy::print_stdout)] // what a run costs is said
+
+mod common;
+
+#[path = "sync/coverage.rs"]
+mod coverage;
+#[path = "sync/fleet.rs"]
+mod fleet;
+#[path = "common/truth.rs"]
+#[allow(dead_code)] // each test file uses some of it
+mod truth;
