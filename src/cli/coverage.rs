@@ -8,7 +8,7 @@ use super::args::QuestionArgs;
 use super::failure::Failure;
 use super::output::{Format, Output, gaps};
 use super::table::printable;
-use super::{Done, history::open};
+use super::{Done, history::open, human, status::advice};
 
 pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let report = open(database)?.coverage(&args.question()?)?;
@@ -22,6 +22,33 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
             "runs: {} complete, {} partial, {} failed, {} unfinished\n",
             counts.complete, counts.partial, counts.failed, counts.unfinished
         ));
+        let health = &report.health;
+        match &health.last_complete_sync {
+            Some(run) => text.push_str(&format!(
+                "last complete sync: run {} of {} at {}\n",
+                run.run_id,
+                printable(&run.source),
+                run.started_at
+            )),
+            None => text.push_str("last complete sync: none yet\n"),
+        }
+        if health.failed_syncs_in_a_row > 0 {
+            let failed = health.failed_syncs_in_a_row;
+            let failed = human::count(failed, "sync has", "syncs have");
+            text.push_str(&format!("since then {failed} failed\n"));
+        }
+        for mark in &report.watermarks {
+            let region = mark.region.as_ref().map_or_else(
+                || "its other regions".to_owned(),
+                |region| printable(region),
+            );
+            text.push_str(&format!(
+                "{} in {region}: every creation from {} to {} is on record, gaps aside\n",
+                printable(&mark.app_id),
+                mark.since,
+                mark.until
+            ));
+        }
         for run in &report.troubled_runs {
             text.push_str(&format!(
                 "run {} of {} at {}: {}{}\n",
@@ -40,6 +67,15 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
             output.text("no gaps\n")?;
             return Ok(Done::Whole);
         }
+        let hidden = match report.health.hidden_at_least {
+            0 => String::new(),
+            n => format!(
+                ", hiding at least {}",
+                human::count(n, "process", "processes")
+            ),
+        };
+        let gaps = human::count(report.answer.rows.len() as u64, "gap", "gaps");
+        output.text(&format!("{gaps}{hidden}; {}\n", advice(&report.health)))?;
     }
     output.rows(
         CoverageGap::FIELDS,

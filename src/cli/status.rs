@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prochist::history::{Row, Status};
+use prochist::history::{Health, Row, Status};
 
 use super::args::StatusArgs;
 use super::failure::Failure;
@@ -26,6 +26,7 @@ pub fn run(_: &StatusArgs, database: &Path, output: &Output) -> Result<Done, Fai
 }
 
 fn screen(status: &Status, period: String) -> String {
+    let health = &status.health;
     let last_run = status.last_run.as_ref().map_or_else(
         || "none yet".to_owned(),
         |run| {
@@ -44,22 +45,16 @@ fn screen(status: &Status, period: String) -> String {
             )
         },
     );
-    let gaps = match (status.gaps, status.hidden_at_least) {
+    let gaps = match (status.gaps, health.hidden_at_least) {
         (0, _) => "none".to_owned(),
         (n, 0) => format!("{n}; see `prochist coverage`"),
         (n, hidden) => format!("{n}, hiding at least {hidden}; see `prochist coverage`"),
     };
-    let advice = match status.longest_safe_interval_ms {
-        None => "too few processes to tell how often to sync".to_owned(),
-        Some(millis) if millis < 1000 => {
-            "ten processes of one app were created within a second: no interval is short enough"
-                .to_owned()
-        }
-        Some(millis) => format!(
-            "sync at least every {}: ten processes of one app were created within that",
-            human::duration(millis)
-        ),
-    };
+    let last_complete = health.last_complete_sync.as_ref();
+    let last_complete = last_complete.and_then(|run| run.finished_at).map_or_else(
+        || "no sync yet".to_owned(),
+        |finished_at| format!("sync that ended at {finished_at}"),
+    );
     let lines = [
         ("database", printable(&status.database)),
         (
@@ -88,20 +83,33 @@ fn screen(status: &Status, period: String) -> String {
         ),
         ("gaps", gaps),
         ("last run", last_run),
+        ("complete", last_complete),
         (
-            "since then",
-            match status.troubled_in_a_row {
-                0 => "the last run was complete".to_owned(),
-                n => format!(
-                    "{} since the last complete one",
-                    human::count(n, "run", "runs")
-                ),
-            },
+            "failed",
+            human::count(
+                health.failed_syncs_in_a_row,
+                "sync in a row",
+                "syncs in a row",
+            ),
         ),
-        ("advice", advice),
+        ("advice", advice(health)),
     ];
     lines
         .iter()
         .map(|(name, value)| format!("{name:<11} {value}\n"))
         .collect()
+}
+
+/// How often to sync.
+pub fn advice(health: &Health) -> String {
+    match health.longest_safe_interval_ms {
+        None => "too few processes to tell how often to sync".to_owned(),
+        Some(millis) if millis < 1000 => "ten processes of one app and region were created within \
+             a second: no interval is short enough"
+            .to_owned(),
+        Some(millis) => format!(
+            "sync at least every {}: ten processes of one app and region were created within that",
+            human::duration(millis)
+        ),
+    }
 }

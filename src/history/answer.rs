@@ -56,10 +56,13 @@ pub struct CoverageGap {
     pub filter: String,
     /// At least so many are missing, where the source could tell.
     pub hidden_at_least: Option<u64>,
+    /// Why: `page`, `forgotten` or `rejected`; none where it was not kept.
+    pub reason: Option<String>,
 }
 
 impl Row for CoverageGap {
-    const FIELDS: &'static [&'static str] = &["since", "until", "filter", "hidden_at_least"];
+    const FIELDS: &'static [&'static str] =
+        &["since", "until", "filter", "hidden_at_least", "reason"];
 }
 
 /// Counts what an answer leaves out.
@@ -147,14 +150,14 @@ impl History {
         })
     }
 
-    fn gaps_touching(&self, about: &Question) -> Result<Vec<CoverageGap>, Error> {
+    pub(super) fn gaps_touching(&self, about: &Question) -> Result<Vec<CoverageGap>, Error> {
         let filter = about.filter();
         let (since, until) = (about.window.since_ms(), about.window.until_ms());
         // A gap that is not narrowed to a region touches every region.
         let mut statement = self
             .db
             .prepare_cached(
-                "SELECT since_ms, until_ms, filter, hidden_at_least FROM gaps
+                "SELECT since_ms, until_ms, filter, hidden_at_least, reason FROM gaps
                  WHERE since_ms < :until AND until_ms > :since
                    AND (:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
                    AND (:regions IS NULL OR region IS NULL
@@ -176,6 +179,7 @@ impl History {
                     .get::<_, Option<i64>>("hidden_at_least")
                     .doing("read gaps")?
                     .map(i64::cast_unsigned),
+                reason: row.get("reason").doing("read gaps")?,
             });
         }
         Ok(gaps)

@@ -4,7 +4,7 @@ use rusqlite::named_params;
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::{Answer, CoverageGap, History, Question, Row};
+use super::{Answer, CoverageGap, Health, History, Question, Row};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::UtcMillis;
@@ -20,6 +20,26 @@ pub struct CoverageReport {
     pub run_results: RunCounts,
     /// Those that did not end as complete, the latest first, at most 20.
     pub troubled_runs: Vec<RunRow>,
+    /// How the recording fares.
+    #[serde(flatten)]
+    pub health: Health,
+    /// How far the record of each app is known to be whole, gaps aside.
+    pub watermarks: Vec<WatermarkRow>,
+}
+
+/// How far the record of an app and region is known to be whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WatermarkRow {
+    /// The app.
+    pub app_id: String,
+    /// The region; none for every region without a watermark of its own.
+    pub region: Option<String>,
+    /// The creation time at which coverage began.
+    pub since: UtcMillis,
+    /// The creation time up to which every process is on record.
+    pub until: UtcMillis,
+    /// When the look was that proved it.
+    pub looked_at: UtcMillis,
 }
 
 /// Runs by how they ended.
@@ -54,6 +74,12 @@ pub struct RunRow {
     pub error: Option<String>,
     /// Snapshots recorded.
     pub snapshots: i64,
+    /// Requests made, those made again included.
+    pub requests: i64,
+    /// Requests made again.
+    pub retries: i64,
+    /// Size of what was received or read, in bytes.
+    pub bytes: i64,
     /// Observations recorded.
     pub processes_seen: i64,
     /// Processes seen for the first time.
@@ -64,6 +90,10 @@ pub struct RunRow {
     pub processes_lost: i64,
     /// Records that could not be understood.
     pub set_aside: i64,
+    /// Questions left for the next run.
+    pub deferred: i64,
+    /// Gaps found.
+    pub gaps: i64,
 }
 
 impl Row for RunRow {
@@ -76,11 +106,16 @@ impl Row for RunRow {
         "result",
         "error",
         "snapshots",
+        "requests",
+        "retries",
+        "bytes",
         "processes_seen",
         "processes_new",
         "processes_changed",
         "processes_lost",
         "set_aside",
+        "deferred",
+        "gaps",
     ];
 }
 
@@ -124,7 +159,37 @@ impl History {
             answer,
             run_results,
             troubled_runs,
+            health: self.health(question)?,
+            watermarks: self.watermarks_of(question)?,
         })
+    }
+
+    fn watermarks_of(&self, question: &Question) -> Result<Vec<WatermarkRow>, Error> {
+        let mut statement = self
+            .db
+            .prepare_cached(
+                "SELECT app_id, region, since_ms, until_ms, looked_at_ms FROM watermarks
+                 WHERE (:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
+                   AND (:regions IS NULL OR region IS NULL
+                        OR region IN (SELECT value FROM json_each(:regions)))
+                   AND (:deployments IS NULL OR TRUE) -- a watermark knows none
+                 ORDER BY app_id, region",
+            )
+            .doing("read watermarks")?;
+        let mut rows = statement
+            .query(&question.filter().and(&[])[..])
+            .doing("read watermarks")?;
+        let mut marks = Vec::new();
+        while let Some(row) = rows.next().doing("read watermarks")? {
+            marks.push(WatermarkRow {
+                app_id: row.get(0).doing("read watermarks")?,
+                region: row.get(1).doing("read watermarks")?,
+                since: time(row, 2)?,
+                until: time(row, 3)?,
+                looked_at: time(row, 4)?,
+            });
+        }
+        Ok(marks)
     }
 
     /// The sources that history was recorded from, in order of name.
@@ -149,8 +214,8 @@ impl History {
             .db
             .prepare_cached(&format!(
                 "SELECT run_id, kind, source, started_at_ms, finished_at_ms, result, error,
-                        snapshots, processes_seen, processes_new, processes_changed,
-                        processes_lost, set_aside
+                        snapshots, requests, retries, bytes, processes_seen, processes_new,
+                        processes_changed, processes_lost, set_aside, deferred, gaps
                  FROM sync_runs WHERE {condition} ORDER BY run_id DESC LIMIT {limit}"
             ))
             .doing("read runs")?;
@@ -167,11 +232,16 @@ impl History {
                 result: row.get(5).doing("read runs")?,
                 error: row.get(6).doing("read runs")?,
                 snapshots: count(7)?,
-                processes_seen: count(8)?,
-                processes_new: count(9)?,
-                processes_changed: count(10)?,
-                processes_lost: count(11)?,
-                set_aside: count(12)?,
+                requests: count(8)?,
+                retries: count(9)?,
+                bytes: count(10)?,
+                processes_seen: count(11)?,
+                processes_new: count(12)?,
+                processes_changed: count(13)?,
+                processes_lost: count(14)?,
+                set_aside: count(15)?,
+                deferred: count(16)?,
+                gaps: count(17)?,
             });
         }
         Ok(runs)

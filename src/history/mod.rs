@@ -8,6 +8,7 @@ mod answer;
 mod at;
 mod coverage;
 mod failures;
+mod health;
 mod lifetimes;
 mod ports;
 mod process;
@@ -23,8 +24,9 @@ use rusqlite::Connection;
 
 pub use answer::{Answer, Coverage, CoverageGap, Row};
 pub use at::AtRow;
-pub use coverage::{CoverageReport, RunCounts, RunRow};
+pub use coverage::{CoverageReport, RunCounts, RunRow, WatermarkRow};
 pub use failures::FailureRow;
+pub use health::Health;
 pub use lifetimes::LifetimeRow;
 pub use ports::{HolderRow, PortRow};
 pub use process::{HeldEndpoint, Phases, ProcessHistory, Version, VersionRow};

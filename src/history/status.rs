@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Answer, History, Question, Row, RunRow};
+use super::{Answer, Health, History, Question, Row, RunRow};
 use crate::Error;
 use crate::error::Doing;
 use crate::history::answer::Exclusions;
@@ -31,16 +31,11 @@ pub struct Status {
     pub set_aside: u64,
     /// Gaps recorded.
     pub gaps: u64,
-    /// At least so many processes are hidden in gaps, where the source could tell.
-    pub hidden_at_least: u64,
-    /// The latest run.
+    /// The latest run, of any kind.
     pub last_run: Option<RunRow>,
-    /// Runs since the latest one that completed.
-    pub troubled_in_a_row: u64,
-    /// The longest interval between syncs, in milliseconds, at which ten rows would always have
-    /// reached back to a known process: the shortest stretch in which ten processes of one app were
-    /// created. None with fewer.
-    pub longest_safe_interval_ms: Option<i64>,
+    /// How the recording fares.
+    #[serde(flatten)]
+    pub health: Health,
 }
 
 impl Row for Status {
@@ -55,9 +50,10 @@ impl Row for Status {
         "lost",
         "set_aside",
         "gaps",
-        "hidden_at_least",
         "last_run",
-        "troubled_in_a_row",
+        "last_complete_sync",
+        "failed_syncs_in_a_row",
+        "hidden_at_least",
         "longest_safe_interval_ms",
     ];
 }
@@ -88,24 +84,8 @@ impl History {
             lost: count("SELECT count(*) FROM process WHERE outcome = 'lost'")?,
             set_aside: count("SELECT count(*) FROM aside")?,
             gaps: count("SELECT count(*) FROM gap")?,
-            hidden_at_least: count("SELECT coalesce(sum(hidden_at_least), 0) FROM gap")?,
             last_run: self.runs("TRUE", &[], 1)?.pop(),
-            troubled_in_a_row: count(
-                "SELECT count(*) FROM run
-                 WHERE run_id > coalesce((SELECT max(run_id) FROM run WHERE result = 'complete'), 0)",
-            )?,
-            longest_safe_interval_ms: self
-                .db
-                .query_row(
-                    "SELECT min(created_ms - ninth_before) FROM (
-                         SELECT created_ms,
-                                lag(created_ms, 9) OVER (PARTITION BY app ORDER BY created_ms)
-                                    AS ninth_before
-                         FROM process)",
-                    [],
-                    |row| row.get(0),
-                )
-                .doing("read the rate of creation")?,
+            health: self.health(&Question::default())?,
         };
         self.answer(
             "status",

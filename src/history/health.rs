@@ -1,0 +1,90 @@
+//! How does the recording itself fare, and how often should it look?
+
+use serde::Serialize;
+
+use super::question::FILTER;
+use super::{History, Question, RunRow};
+use crate::Error;
+use crate::error::Doing;
+
+/// The fare of the recording. Runs are those of the whole file, since a run may be about several
+/// apps; the rest is what the question is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// The latest sync that recorded all that it asked for; none if there was none yet.
+    pub last_complete_sync: Option<RunRow>,
+    /// Syncs since the latest one that recorded anything: failed, or killed. One that may still be
+    /// going on does not count.
+    pub failed_syncs_in_a_row: u64,
+    /// At least so many processes are hidden in gaps, where the source could tell.
+    pub hidden_at_least: u64,
+    /// The longest interval between syncs, in milliseconds, that would have left no gap: the shortest
+    /// stretch in which ten processes of one app and region were created, for fewer than ten fit on a
+    /// page with something known behind them. As far as they are on record; none with fewer.
+    pub longest_safe_interval_ms: Option<i64>,
+}
+
+impl History {
+    /// The latest sync that ended as complete; none if there was none yet.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] or [`Error::Damaged`].
+    pub fn last_complete_sync(&self) -> Result<Option<RunRow>, Error> {
+        let complete = "kind = 'sync' AND result = 'complete'";
+        Ok(self.runs(complete, &[], 1)?.pop())
+    }
+
+    pub(super) fn health(&self, question: &Question) -> Result<Health, Error> {
+        Ok(Health {
+            last_complete_sync: self.last_complete_sync()?,
+            failed_syncs_in_a_row: self.failed_syncs_in_a_row()?,
+            hidden_at_least: self
+                .gaps_touching(question)?
+                .iter()
+                .filter_map(|gap| gap.hidden_at_least)
+                .sum(),
+            longest_safe_interval_ms: self.longest_safe_interval(question)?,
+        })
+    }
+
+    fn failed_syncs_in_a_row(&self) -> Result<u64, Error> {
+        self.db
+            .prepare_cached(
+                "SELECT count(*) FROM run
+                 WHERE kind = 'sync'
+                   AND run_id > coalesce((SELECT max(run_id) FROM run
+                                          WHERE kind = 'sync' AND result IN ('complete', 'partial')),
+                                         0)
+                   AND (result = 'failed'
+                        OR run_id < (SELECT max(run_id) FROM run WHERE kind = 'sync'))",
+            )
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+            .map(i64::cast_unsigned)
+            .doing("count failed runs")
+    }
+
+    fn longest_safe_interval(&self, question: &Question) -> Result<Option<i64>, Error> {
+        let filter = question.filter();
+        let (since, until) = (question.window.since_ms(), question.window.until_ms());
+        self.db
+            .prepare_cached(&format!(
+                "SELECT min(created_ms - ninth_before) FROM (
+                     SELECT created_ms,
+                            lag(created_ms, 9) OVER (PARTITION BY app, region ORDER BY created_ms)
+                                AS ninth_before
+                     FROM (SELECT p.app, p.created_ms, a.text AS app_id, r.text AS region,
+                                  p.deployment AS deployment_id
+                           FROM process p
+                           JOIN word a ON a.word_id = p.app
+                           JOIN word r ON r.word_id = p.region)
+                     WHERE created_ms >= :since AND created_ms < :until AND {FILTER})"
+            ))
+            .and_then(|mut statement| {
+                statement.query_row(
+                    &filter.and(&[(":since", &since), (":until", &until)])[..],
+                    |row| row.get(0),
+                )
+            })
+            .doing("read the rate of creation")
+    }
+}
