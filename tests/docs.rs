@@ -50,6 +50,7 @@ fn every_column_of_every_view_is_documented_in_its_place() {
         "lifetimes",
         "sync_runs",
         "gaps",
+        "watermarks",
         "set_aside",
     ] {
         let columns: Vec<String> = dump(

@@ -188,18 +188,48 @@ fn a_file_of_every_earlier_schema_is_upgraded_and_answers_the_same() {
     }
 }
 
+/// What syncs of the first schema had seen is covered: they left a gap wherever a list did not reach
+/// back, so that the record is whole up to the newest creation.
+#[test]
+fn the_coverage_of_earlier_syncs_is_kept() {
+    let folder = folder();
+    let path = folder.path().join("history.db");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema/v1.db");
+    fs::copy(fixture, &path).unwrap();
+    // The fixture's archive, as if a sync of its one app had looked twice.
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "UPDATE run SET kind = 'sync';
+             UPDATE stream SET app = (SELECT app FROM process WHERE process_id = 'p-1');
+             UPDATE process SET app = (SELECT app FROM stream)",
+        )
+        .unwrap();
+    let store = Store::open(&path).unwrap();
+    let app = "app-af469a92-5b45-4565-b3c4-b79878de67d2";
+    let [mark] = &store.watermarks(app).unwrap()[..] else {
+        panic!("one watermark");
+    };
+    assert_eq!(mark.region, None);
+    assert_eq!(mark.since.to_string(), "2024-05-01T00:00:05.000Z");
+    assert_eq!(mark.looked_at.to_string(), "2024-05-01T00:01:05.000Z");
+    // A process that is said to be created months later proves nothing; the other one is older than
+    // the first look.
+    assert_eq!(mark.until, mark.since);
+    assert_eq!(mark.unaccounted, None);
+    let db = open(&path);
+    assert_eq!(one::<i64>(&db, "SELECT count(*) FROM seen_filter"), 3);
+}
+
 #[test]
 fn a_file_of_an_older_schema_is_not_read_before_it_is_upgraded() {
     let folder = folder();
     let path = folder.path().join("history.db");
-    record_one(&path);
-    let db = Connection::open(&path).unwrap();
-    db.execute_batch("UPDATE refinery_schema_history SET version = 0")
-        .unwrap();
-    drop(db);
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema/v1.db");
+    fs::copy(fixture, &path).unwrap();
     let error = History::open(&path).unwrap_err();
     assert!(
-        matches!(error, Error::OlderSchema { found: 0, .. }),
+        matches!(error, Error::OlderSchema { found: 1, .. }),
         "{error:?}"
     );
 }
