@@ -10,6 +10,10 @@ mod common;
 mod coverage;
 #[path = "sync/fleet.rs"]
 mod fleet;
+#[path = "sync/network.rs"]
+mod network;
+#[path = "sync/script.rs"]
+mod script;
 #[path = "common/truth.rs"]
 #[allow(dead_code)] // each test file uses some of it
 mod truth;
