@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::clock::Clock;
+use super::clock::{Clock, http_date};
 use super::fleet::Fleet;
 use super::index::Filter;
 use super::story::Stage;
@@ -45,20 +45,14 @@ pub(super) fn router(api: Arc<Api>) -> Router {
 
 /// The one door that every request comes in and every answer goes out by. Faults that a test wants
 /// to see (limits, broken answers, delays) belong here, so that the routes need not know of them.
-async fn admit(
-    State(api): State<Arc<Api>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     api.requests.fetch_add(1, Ordering::Relaxed);
-    if bearer(request.headers()) == Some(&api.token) {
-        Ok(next.run(request).await)
-    } else {
-        Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "missing or wrong bearer token",
-        ))
+    let mut answer = api.answer(request, next).await;
+    let date = http_date((api.clock)(), 0).and_then(|date| HeaderValue::try_from(date).ok());
+    if let Some(date) = date {
+        answer.headers_mut().insert(header::DATE, date);
     }
+    answer
 }
 
 type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
@@ -101,6 +95,15 @@ async fn count(
 }
 
 impl Api {
+    /// What a request gets by its token.
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        if bearer(request.headers()) == Some(&self.token) {
+            next.run(request).await
+        } else {
+            ApiError::new(StatusCode::UNAUTHORIZED, "missing or wrong bearer token").into_response()
+        }
+    }
+
     /// The fleet as it is now, if it is that application's.
     fn fleet_of(&self, app_id: &str) -> Result<MutexGuard<'_, Fleet>, ApiError> {
         if app_id != self.app_id {
