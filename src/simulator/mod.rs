@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod deployments;
 mod faults;
+mod faulty;
 mod fleet;
 mod index;
 mod life;
