@@ -44,7 +44,7 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
         listen: args.listen,
         allow_remote: args.allow_remote,
         token: token(args.seed),
-        faults: Faults::default(),
+        faults: args.faults,
         fault_seed: args.seed,
     };
     let server = Server::start(config, Arc::new(Mutex::new(fleet)), clock).map_err(|e| {
@@ -68,8 +68,13 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
         })
     )?;
     out.flush()?;
+    let faults = if args.faults == Faults::default() {
+        String::new()
+    } else {
+        format!(" with faults {}", args.faults)
+    };
     say!(
-        "serving {} simulated processes at {}; stop with Ctrl-C",
+        "serving {} simulated processes at {}{faults}; stop with Ctrl-C",
         args.concurrent,
         server.base_url()
     );
