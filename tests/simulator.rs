@@ -5,6 +5,8 @@
 mod api;
 #[path = "simulator/archive.rs"]
 mod archive;
+#[path = "simulator/faults.rs"]
+mod faults;
 #[path = "simulator/fleet.rs"]
 mod fleet;
 #[path = "simulator/sdk.rs"]

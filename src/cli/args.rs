@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use prochist::Question;
 use prochist::history::{Group, Window, parse_when};
 use prochist::model::UtcMillis;
+use prochist::simulator::Faults;
 
 use super::clock::now;
 use super::failure::Failure;
@@ -345,6 +346,7 @@ pub struct SqlArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   prochist simulate --listen 127.0.0.1:0 --seed 7 --concurrent 500 --speed 60
+  prochist simulate --faults rate_limit=0.1,unavailable=0.1,truncate=0.05,garbage=0.03,hang=0.01
   prochist simulate --archive day.ndjson --hours 24 --interval 60s
 
 The first line on standard output of a simulated API is {\"base_url\", \"app_id\", \"token\"}.")]
@@ -368,6 +370,15 @@ pub struct SimulateArgs {
         conflicts_with = "archive"
     )]
     pub speed: f64,
+    /// Let these shares of all requests go wrong: rate_limit (429), unavailable (503), truncate (cut
+    /// off), garbage (no JSON), hang (no answer)
+    #[arg(
+        long,
+        value_name = "NAME=SHARE,…",
+        default_value = "none",
+        conflicts_with = "archive"
+    )]
+    pub faults: Faults,
     /// Write NDJSON snapshots to this file and end; - for standard output
     #[arg(long, value_name = "FILE")]
     pub archive: Option<PathBuf>,
@@ -380,7 +391,7 @@ pub struct SimulateArgs {
     /// When the archive begins
     #[arg(long, value_name = "TIME", value_parser = moment, default_value = "2024-05-01", requires = "archive")]
     pub start: UtcMillis,
-    /// The same seed makes the same fleet
+    /// The same seed makes the same fleet, and lets the same requests go wrong
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Processes running at once

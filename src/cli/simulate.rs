@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use prochist::simulator::{
-    Clock, Fleet, FleetConfig, ServeError, Server, ServerConfig, write_archive,
+    Clock, Faults, Fleet, FleetConfig, ServeError, Server, ServerConfig, write_archive,
 };
 use serde_json::json;
 
@@ -44,6 +44,8 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
         listen: args.listen,
         allow_remote: args.allow_remote,
         token: token(args.seed),
+        faults: args.faults,
+        fault_seed: args.seed,
     };
     let server = Server::start(config, Arc::new(Mutex::new(fleet)), clock).map_err(|e| {
         let failure = Failure::caused(&e);
@@ -66,8 +68,13 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
         })
     )?;
     out.flush()?;
+    let faults = if args.faults == Faults::default() {
+        String::new()
+    } else {
+        format!(" with faults {}", args.faults)
+    };
     say!(
-        "serving {} simulated processes at {}; stop with Ctrl-C",
+        "serving {} simulated processes at {}{faults}; stop with Ctrl-C",
         args.concurrent,
         server.base_url()
     );

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::model::UtcMillis;
 
@@ -59,4 +60,39 @@ fn shown(millis: i64) -> UtcMillis {
     } else {
         UtcMillis::MAX
     })
+}
+
+/// The moment so many seconds after `time`, as HTTP writes it; none outside the years 1970 to 9999,
+/// which it cannot.
+pub(super) fn http_date(time: UtcMillis, later_s: u64) -> Option<String> {
+    let since_1970_s = u64::try_from(time.millis().div_euclid(1_000)).ok()?;
+    let at_s = since_1970_s.checked_add(later_s)?;
+    let last_s = UtcMillis::MAX.millis() as u64 / 1_000;
+    (at_s <= last_s).then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(at_s)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_writes_the_years_that_it_knows() {
+        let last = UtcMillis::MAX.millis();
+        for (millis, later_s, written) in [
+            (0, 0, Some("Thu, 01 Jan 1970 00:00:00 GMT")),
+            (1_999, 0, Some("Thu, 01 Jan 1970 00:00:01 GMT")),
+            (1_999, 59, Some("Thu, 01 Jan 1970 00:01:00 GMT")),
+            (last, 0, Some("Fri, 31 Dec 9999 23:59:59 GMT")),
+            (last - 1_000, 1, Some("Fri, 31 Dec 9999 23:59:59 GMT")),
+            (last, 1, None),
+            (last, u64::MAX, None),
+            (-1, 0, None),
+            (-1, 1, None),
+            (UtcMillis::MIN.millis(), u64::MAX, None),
+        ] {
+            let time = UtcMillis::from_millis(millis).expect("a time");
+            let date = http_date(time, later_s);
+            assert_eq!(date.as_deref(), written, "{millis} + {later_s} s");
+        }
+    }
 }

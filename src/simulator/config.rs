@@ -91,8 +91,8 @@ pub(super) const SECOND_MS: i64 = 1_000;
 pub(super) const MINUTE_MS: i64 = 60 * SECOND_MS;
 pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-/// What a stream of chance is for. Each process, roll-out and region draws from its own, so that
-/// none can shift what another one gets.
+/// What a stream of chance is for. Each process, roll-out, region and request draws from its own, so
+/// that none can shift what another one gets.
 #[derive(Clone, Copy)]
 pub(super) enum Stream {
     App,
@@ -100,6 +100,7 @@ pub(super) enum Stream {
     Rollout(i64),
     Region(usize),
     Process(u64),
+    Fault(u64),
 }
 
 /// The stream of chance for one purpose. ChaCha, because its output is the same in every release.
@@ -112,6 +113,7 @@ pub(super) fn rng(seed: u64, stream: Stream) -> ChaCha8Rng {
         Stream::Rollout(n) => 2 * PURPOSE + (n as u64) % PURPOSE,
         Stream::Region(n) => 3 * PURPOSE + n as u64,
         Stream::Process(n) => 4 * PURPOSE + n,
+        Stream::Fault(n) => 5 * PURPOSE + n % PURPOSE,
     });
     rng
 }

@@ -1,18 +1,22 @@
-//! What the API answers to each request. The fleet is brought up to the clock, then looked at.
+//! What the API answers to each request: what the fleet shows once it is brought up to the clock,
+//! unless a fault comes between.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
+use tokio::sync::watch;
 
-use super::clock::Clock;
+use super::clock::{Clock, http_date};
+use super::faults::{Fault, Faults};
+use super::faulty;
 use super::fleet::Fleet;
 use super::index::Filter;
 use super::story::Stage;
@@ -28,6 +32,10 @@ pub(super) struct Api {
     pub(super) app_id: String,
     pub(super) token: String,
     pub(super) requests: Arc<AtomicU64>,
+    pub(super) faults: Faults,
+    pub(super) fault_seed: u64,
+    /// Turns true when the server is to stop.
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 pub(super) fn router(api: Arc<Api>) -> Router {
@@ -43,22 +51,36 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// The one door that every request comes in and every answer goes out by. Faults that a test wants
-/// to see (limits, broken answers, delays) belong here, so that the routes need not know of them.
-async fn admit(
-    State(api): State<Arc<Api>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    api.requests.fetch_add(1, Ordering::Relaxed);
-    if bearer(request.headers()) == Some(&api.token) {
-        Ok(next.run(request).await)
-    } else {
-        Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "missing or wrong bearer token",
-        ))
+/// The one door that every request comes in and every answer goes out by. Faults happen here, so that
+/// the routes need not know of them, and every answer gets its `Date`, by the fleet's clock.
+async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let n = api.requests.fetch_add(1, Ordering::Relaxed);
+    let fault = api.faults.draw(api.fault_seed, n);
+    let mut answer = match fault {
+        None => api.answer(request, next).await,
+        Some(Fault::RateLimit) => faulty::rate_limited(),
+        Some(Fault::Unavailable) => faulty::unavailable(),
+        Some(Fault::Truncate) => faulty::cut_off(api.answer(request, next).await).await,
+        Some(Fault::Garbage) => faulty::garbage(n),
+        Some(Fault::Hang) => {
+            told(api.stop.clone()).await;
+            faulty::nothing()
+        }
+    };
+    let now = (api.clock)();
+    let date = http_date(now, 0).and_then(|date| HeaderValue::try_from(date).ok());
+    let wait = fault.and_then(|fault| faulty::retry_after(fault, n, api.faults.retry_after, now));
+    for (name, value) in [(header::DATE, date), (header::RETRY_AFTER, wait)] {
+        if let Some(value) = value {
+            answer.headers_mut().insert(name, value);
+        }
     }
+    answer
+}
+
+/// Waits until the server is told to stop, or is gone.
+pub(super) async fn told(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
@@ -101,6 +123,15 @@ async fn count(
 }
 
 impl Api {
+    /// What a request gets that meets no fault.
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        if bearer(request.headers()) == Some(&self.token) {
+            next.run(request).await
+        } else {
+            ApiError::new(StatusCode::UNAUTHORIZED, "missing or wrong bearer token").into_response()
+        }
+    }
+
     /// The fleet as it is now, if it is that application's.
     fn fleet_of(&self, app_id: &str) -> Result<MutexGuard<'_, Fleet>, ApiError> {
         if app_id != self.app_id {

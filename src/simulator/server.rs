@@ -10,11 +10,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::{self, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::faults::Faults;
 use super::fleet::Fleet;
-use super::routes::{Api, router};
+use super::routes::{Api, router, told};
 
 /// How long a stopping server waits for answers that are under way.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -28,15 +29,21 @@ pub struct ServerConfig {
     pub allow_remote: bool,
     /// The bearer token that every request must carry.
     pub token: String,
+    /// What goes wrong with requests, whatever token they carry. Default: nothing.
+    pub faults: Faults,
+    /// Where the chance comes from by which a request meets a fault. Default: 0.
+    pub fault_seed: u64,
 }
 
 impl ServerConfig {
-    /// A server on any free port of 127.0.0.1.
+    /// A server on any free port of 127.0.0.1, without faults.
     pub fn local(token: impl Into<String>) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             allow_remote: false,
             token: token.into(),
+            faults: Faults::default(),
+            fault_seed: 0,
         }
     }
 }
@@ -66,8 +73,8 @@ pub struct Server {
     app_id: String,
     token: String,
     requests: Arc<AtomicU64>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<bool>>,
 }
 
 impl Server {
@@ -80,6 +87,16 @@ impl Server {
         config: ServerConfig,
         fleet: Arc<Mutex<Fleet>>,
         clock: Clock,
+    ) -> Result<Self, ServeError> {
+        Self::start_patient(config, fleet, clock, LAST_ANSWERS)
+    }
+
+    /// The same, waiting for answers that are under way for as long as `patience` when it stops.
+    fn start_patient(
+        config: ServerConfig,
+        fleet: Arc<Mutex<Fleet>>,
+        clock: Clock,
+        patience: Duration,
     ) -> Result<Self, ServeError> {
         if !config.listen.ip().is_loopback() && !config.allow_remote {
             return Err(ServeError::NotLoopback(config.listen));
@@ -94,29 +111,32 @@ impl Server {
             .app_id()
             .to_owned();
         let requests = Arc::new(AtomicU64::new(0));
+        let (stop, stopping) = watch::channel(false);
         let api = Arc::new(Api {
             fleet,
             clock,
             app_id: app_id.clone(),
             token: config.token.clone(),
             requests: requests.clone(),
+            faults: config.faults,
+            fault_seed: config.fault_seed,
+            stop: stopping,
         });
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()
             .map_err(ServeError::Thread)?;
-        let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("simulated-api".to_owned())
-            .spawn(move || serve(&runtime, listener, api, stopped))
+            .spawn(move || serve(&runtime, listener, api, patience))
             .map_err(ServeError::Thread)?;
         Ok(Self {
             address,
             app_id,
             token: config.token,
             requests,
-            stop: Some(stop),
+            stop,
             thread: Some(thread),
         })
     }
@@ -140,18 +160,20 @@ impl Server {
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
+
+    /// Stops and waits for the thread. Says whether it was done with every request in time.
+    fn stop(&mut self) -> bool {
+        self.stop.send_replace(true);
+        let ended = self.thread.take().map(JoinHandle::join);
+        matches!(ended, Some(Ok(true)))
+    }
 }
 
 impl Drop for Server {
     /// Lets answers that are under way finish, for a second at most, and waits for the thread.
+    /// Requests that hang by fault are let go at once.
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            // It fails only if the thread has ended already.
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
@@ -175,29 +197,101 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-fn serve(runtime: &Runtime, listener: TcpListener, api: Arc<Api>, stopped: oneshot::Receiver<()>) {
+/// Serves until it is told to stop. Says whether it was done with every request before `patience` ran
+/// out.
+fn serve(runtime: &Runtime, listener: TcpListener, api: Arc<Api>, patience: Duration) -> bool {
     runtime.block_on(async {
         // Only fails outside a runtime.
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-            return;
+            return false;
         };
-        let (drain, draining) = oneshot::channel::<()>();
-        let server = async {
-            let draining = async {
-                let _ = draining.await;
-            };
-            axum::serve(listener, router(api))
-                .with_graceful_shutdown(draining)
-                .await
-        };
+        let stop = api.stop.clone();
+        let server = axum::serve(listener, router(api))
+            .with_graceful_shutdown(told(stop.clone()))
+            .into_future();
         let timeout = async {
-            let _ = stopped.await;
-            let _ = drain.send(());
-            tokio::time::sleep(LAST_ANSWERS).await;
+            told(stop).await;
+            tokio::time::sleep(patience).await;
         };
         tokio::select! {
-            _ = server => {}
-            () = timeout => {}
+            _ = server => true,
+            () = timeout => false,
         }
-    });
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpStream};
+
+    use super::*;
+    use crate::simulator::{FleetConfig, ManualClock};
+
+    /// A server that answers no request. Its patience is such that nothing ends by that.
+    fn hanging() -> Server {
+        let start = "2026-01-05T00:00:00Z".parse().expect("a time");
+        let config = ServerConfig {
+            faults: "hang=1".parse().expect("faults"),
+            ..ServerConfig::local("token")
+        };
+        let fleet = Arc::new(Mutex::new(Fleet::new(FleetConfig::new(1, 1, start))));
+        let clock = ManualClock::new(start).clock();
+        let server = Server::start_patient(config, fleet, clock, Duration::from_secs(60))
+            .expect("loopback is free");
+        // So that it is up, and only a request that hangs comes to listen for the stop.
+        refuse(&server);
+        server
+    }
+
+    /// What is no HTTP is turned away before it is a request, and so does not hang.
+    fn refuse(server: &Server) {
+        let refused = read(send(server, "nonsense\r\n\r\n"));
+        assert!(refused.starts_with(b"HTTP/1.1 400 "), "{refused:?}");
+    }
+
+    fn send(server: &Server, text: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(server.address).expect("a connection");
+        connection.write_all(text.as_bytes()).expect("it is taken");
+        connection
+    }
+
+    /// What comes until the server hangs up.
+    fn read(mut connection: TcpStream) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        connection.read_to_end(&mut bytes).expect("an orderly end");
+        bytes
+    }
+
+    /// A connection with a request that hangs by now.
+    fn hung(server: &Server) -> TcpStream {
+        let before = server.stop.receiver_count();
+        let connection = send(server, "GET / HTTP/1.1\r\nHost: simulated\r\n\r\n");
+        while server.stop.receiver_count() == before {
+            thread::yield_now();
+        }
+        connection
+    }
+
+    #[test]
+    fn a_server_that_stops_lets_hung_requests_go() {
+        let mut server = hanging();
+        let connections = [hung(&server), hung(&server)];
+        assert!(server.stop(), "it waited for them");
+        for connection in connections {
+            assert_eq!(read(connection), b"", "no answer, nor a part of one");
+        }
+    }
+
+    #[test]
+    fn a_hung_request_ends_with_its_client() {
+        let server = hanging();
+        let idle = server.stop.receiver_count();
+        let connection = hung(&server);
+        connection.shutdown(Shutdown::Write).expect("connected");
+        assert_eq!(read(connection), b"");
+        // The server has one thread: when it turns to the next connection, it is done with this one.
+        refuse(&server);
+        assert_eq!(server.stop.receiver_count(), idle, "it waits for nobody");
+    }
 }

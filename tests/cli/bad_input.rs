@@ -93,6 +93,7 @@ fn questions_that_cannot_be_asked() {
     place.run(&["sql", "SELECT 1"]).ok(); // whatever a first reader leaves behind is there now
     let before = std::fs::read(place.database()).unwrap();
     let sql = |query: &str, names: &[&str]| case(&["sql", query], 1, names);
+    let faults = |text: &str, names: &[&str]| case(&["simulate", "--faults", text], 2, names);
     let cases = [
         case(
             &["lifetimes", "--since", "yesterday"],
@@ -223,6 +224,20 @@ fn questions_that_cannot_be_asked() {
         case(&["simulate", "--listen", "0.0.0.0:0"], 2, &["0.0.0.0"]),
         case(&["simulate", "--listen", "here"], 2, &["--listen", "here"]),
         case(&["simulate", "--hours", "1"], 2, &["required"]),
+        faults("hung=0.1", &["\"hung\"", "truncate, garbage, hang"]),
+        faults("hang", &["NAME=SHARE", "truncate, garbage, hang"]),
+        faults("", &["--faults", "NAME=SHARE"]),
+        faults("hang=0.1,", &["NAME=SHARE"]),
+        faults("hang=1.5", &["hang", "\"1.5\"", "from 0 to 1"]),
+        faults("hang=-0.5", &["hang", "\"-0.5\""]),
+        faults("garbage=NaN", &["garbage", "\"NaN\""]),
+        faults("hang=0.1,garbage=0.1,hang=0.1", &["hang is named twice"]),
+        faults("hang=0.75,garbage=0.5", &["1.25"]),
+        case(
+            &["simulate", "--archive", "a", "--faults", "hang=0.1"],
+            2,
+            &["--archive", "--faults"],
+        ),
     ];
     for case in &cases {
         case.check(&place);

@@ -1,10 +1,12 @@
 //! `sync` against the simulated API, which `simulate` serves in a process of its own; `simulate`
 //! itself; and what `demo` must not touch.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
 use prochist::model::{Gap, GapReason};
+use prochist::simulator::{Fault, Faults};
 use prochist::{Ending, RunKind, RunResult, Store};
 use serde_json::{Value, json};
 
@@ -145,6 +147,33 @@ fn sync_records_what_a_served_simulation_shows() {
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("30 simulated processes"), "{said}");
         assert!(!said.contains(&api.token), "{said}");
+    }
+}
+
+/// By the seed, so that what went wrong once does so again.
+#[test]
+fn simulate_lets_requests_go_wrong_as_asked() {
+    let place = Place::new();
+    let text = "rate_limit=0.5,unavailable=0.5";
+    let faults: Faults = text.parse().unwrap();
+    let mut api = Api::serve(&place, &["--seed", "5", "--faults", text]);
+    let mut said = String::new();
+    BufReader::new(api.child.stderr.as_mut().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    assert!(said.contains(&format!(" with faults {text};")), "{said}");
+    for n in 0..8 {
+        let address = api.base_url.replace("http://", "");
+        let mut connection = TcpStream::connect(address).unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: simulated\r\nConnection: close\r\n\r\n";
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let status = match faults.draw(5, n).unwrap() {
+            Fault::RateLimit => "HTTP/1.1 429 ",
+            _ => "HTTP/1.1 503 ",
+        };
+        assert!(answer.starts_with(status), "request {n}: {answer}");
     }
 }
 

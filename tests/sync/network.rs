@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use prochist::model::UtcMillis;
 use prochist::source::api::{ApiError, Client, Options, Token};
 use prochist::sync::{Job, Limits, NotSeen, Ran, Retries, Stop, Stopper, run};
 use prochist::{RunResult, Store};
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::common::{dump, open};
 use crate::script::{Reply, Script, error, ok, process};
+use crate::truth::{MINUTE_MS, start};
 
 /// Waits for next to nothing before it asks again.
 fn hasty() -> Limits {
@@ -57,8 +57,7 @@ impl Recorder {
 
     fn look_until(&mut self, script: &Script, stop: Stop) -> Ran {
         self.minute += 1;
-        let base: UtcMillis = "2024-05-01T21:00:00Z".parse().unwrap();
-        let now = base.plus_millis(60_000 * self.minute);
+        let now = start().plus_millis(MINUTE_MS * self.minute);
         let token = Token::new("a-secret-of-the-tests".to_owned()).unwrap();
         let client = Client::new(&script.base_url, token, self.options).unwrap();
         let job = Job {
@@ -375,12 +374,12 @@ fn what_may_pass_is_asked_for_again() {
 /// behind which something was seen is a gap.
 #[test]
 fn a_rejected_filter_is_skipped_and_said_once_a_day() {
-    let full = |from: u32| {
+    let full = |from: i64| {
         Value::from_iter(
             (from..from + 10).map(|n| process(&format!("p{n}"), "Tokyo", "running", n)),
         )
     };
-    let answer = move |from: u32, unknown: &'static str| {
+    let answer = move |from: i64, unknown: &'static str| {
         move |path: &str| match path {
             path if path.contains(&format!("region={unknown}")) => error(422),
             path if path.contains("/count") => error(404),
@@ -417,7 +416,7 @@ fn a_rejected_filter_is_skipped_and_said_once_a_day() {
         [("region=Dubai".to_owned(), false)]
     );
     // Where processes were seen, it matters.
-    script.becomes(answer(300, "Tokyo"));
+    script.becomes(answer(24 * 3600 + 300, "Tokyo"));
     let ran = recorder.look(&script);
     assert_eq!(said(&ran), [("region=Tokyo".to_owned(), true)]);
     assert_eq!(ran.result, RunResult::Partial);
@@ -551,7 +550,7 @@ fn several_apps_share_a_run_and_not_their_troubles() {
         limits: hasty(),
     };
     let mut store = Store::open(&recorder.database()).unwrap();
-    let now: UtcMillis = "2024-05-01T21:00:00Z".parse().unwrap();
+    let now = start();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

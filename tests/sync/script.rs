@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::truth::start;
+
 pub enum Reply {
     /// A status, header lines and a body.
     With(u16, Vec<String>, String),
@@ -116,14 +118,15 @@ fn send(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
     }
 }
 
-/// A process as the API writes it, created so many seconds after the hour.
-pub fn process(id: &str, region: &str, status: &str, second: u32) -> Value {
-    let ended = matches!(status, "stopped" | "failed").then_some("2024-05-01T20:59:00Z");
+/// A process as the API writes it, created so many seconds after the recorders of the tests begin.
+pub fn process(id: &str, region: &str, status: &str, second: i64) -> Value {
+    let created = start().plus_millis(second * 1000);
+    let ended = matches!(status, "stopped" | "failed").then(|| created.plus_millis(500));
     json!({
         "processId": id, "appId": "a", "deploymentId": 1, "region": region, "status": status,
         "roomsAllocated": 0, "roomsPerProcess": 1,
-        "createdAt": format!("2024-05-01T20:{:02}:{:02}Z", second / 60, second % 60),
-        "startedAt": null, "stoppingAt": null, "terminatedAt": ended,
+        "createdAt": created.to_string(),
+        "startedAt": null, "stoppingAt": null, "terminatedAt": ended.map(|at| at.to_string()),
         "exposedPort": null, "additionalExposedPorts": [],
     })
 }
