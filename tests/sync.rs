@@ -8,6 +8,8 @@ mod common;
 
 #[path = "sync/coverage.rs"]
 mod coverage;
+#[path = "sync/faults.rs"]
+mod faults;
 #[path = "sync/fleet.rs"]
 mod fleet;
 #[path = "sync/network.rs"]

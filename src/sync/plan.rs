@@ -375,6 +375,8 @@ impl Plan {
             }
         }
         gaps.extend(self.forgotten(has_forgotten));
+        // Not in the order in which answers came in.
+        gaps.sort_by(|a, b| (&a.region, &a.status).cmp(&(&b.region, &b.status)));
         Findings {
             gaps,
             begins_after,

@@ -20,6 +20,7 @@ pub struct Watched {
     pub clock: ManualClock,
     pub app_id: String,
     pub looks: Vec<(UtcMillis, Ran)>,
+    pub options: Options,
     fleet: Arc<Mutex<Fleet>>,
     server: Server,
     runtime: tokio::runtime::Runtime,
@@ -42,6 +43,7 @@ impl Watched {
             clock,
             app_id: server.app_id().to_owned(),
             looks: Vec::new(),
+            options: Options::default(),
             fleet,
             server,
             runtime: tokio::runtime::Builder::new_current_thread()
@@ -60,7 +62,7 @@ impl Watched {
         let time = start().plus_millis(minute * MINUTE_MS);
         self.clock.set(time);
         let token = Token::new(self.server.token().to_owned()).unwrap();
-        let client = Client::new(&self.server.base_url(), token, Options::default()).unwrap();
+        let client = Client::new(&self.server.base_url(), token, self.options).unwrap();
         let job = Job {
             api: "simulated",
             apps: std::slice::from_ref(&self.app_id),
