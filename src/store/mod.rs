@@ -10,6 +10,7 @@ mod file;
 mod holds;
 mod known;
 mod ledger;
+mod lock;
 mod observe;
 mod recorder;
 mod rows;
@@ -24,6 +25,7 @@ pub(crate) use file::open_to_read;
 pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
 #[cfg(feature = "sync")]
 pub(crate) use known::Known;
+pub use lock::Lock;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,
 };
