@@ -138,6 +138,15 @@ impl History {
             .doing("read sources")
     }
 
+    /// The latest sync that ended as complete; none if there was none yet.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] or [`Error::Damaged`].
+    pub fn last_complete_sync(&self) -> Result<Option<RunRow>, Error> {
+        let complete = "kind = 'sync' AND result = 'complete'";
+        Ok(self.runs(complete, &[], 1)?.pop())
+    }
+
     /// The latest runs that meet a condition over the columns of `sync_runs`.
     pub(super) fn runs(
         &self,

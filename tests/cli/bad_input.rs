@@ -468,12 +468,13 @@ fn an_api_that_does_not_answer_as_one() {
     };
     for case in [
         usage(sync(&url, "", &["--app-id"])).env("HATHORA_TOKEN", "t"),
-        case(&["sync", "--base-url", &url], 2, &["required"]).env("HATHORA_TOKEN", "t"),
+        case(&["sync", "--base-url", &url], 2, &["no app"]).env("HATHORA_TOKEN", "t"),
         Case {
             code: 2,
             ..sync(&url, &app, &["no token"])
         },
-        usage(sync(&url, &app, &["token is empty"])).env("HATHORA_TOKEN", ""),
+        usage(sync(&url, &app, &["no token"])).env("HATHORA_TOKEN", ""),
+        usage(sync(&url, &app, &["token is empty"])).env("HATHORA_TOKEN", " \n"),
         usage(sync(&url, &app, &["token holds characters"])).env("HATHORA_TOKEN", "one two"),
         with_token_file("no-token", 2, &["token is empty"]),
         with_token_file("two-tokens", 2, &["token holds characters"]),
