@@ -109,64 +109,67 @@ fn rejected(app: &AppRan) {
 
 fn deferred(app: &AppRan, bounds: Bounds) {
     let (id, n) = (&app.app_id, app.deferred);
-    let left = match n {
-        0 => format!("all about {id} was asked"),
+    let Some(line) = deferred_line(app, bounds) else {
+        return;
+    };
+    // That requests or time are limited was asked for; that time was short may be a surprise.
+    if app.out_of_time && !bounds.told {
+        warn!(app = id, deferred = n, "{line}");
+    } else {
+        info!(app = id, deferred = n, "{line}");
+    }
+}
+
+fn deferred_line(app: &AppRan, bounds: Bounds) -> Option<String> {
+    if app.deferred == 0 && !app.out_of_time {
+        return None;
+    }
+    let why = if !app.out_of_time {
+        let most = bounds.limits.max_requests;
+        format!("all requests were made (--max-requests {most})")
+    } else if bounds.told {
+        "told to end".to_owned()
+    } else {
+        let deadline = humantime::format_duration(bounds.limits.deadline);
+        format!("time ran out (--deadline {deadline})")
+    };
+    let left = match app.deferred {
+        0 => format!("all about {} was asked", app.app_id),
         n => format!(
-            "{} about {id} could be asked",
-            count(n, "more question", "more questions")
+            "{} about {} could be asked",
+            count(n, "more question", "more questions"),
+            app.app_id
         ),
     };
-    if app.out_of_time && bounds.told {
-        info!(
-            app = id,
-            deferred = n,
-            "told to end before {left}; the next run goes on"
-        );
-    } else if app.out_of_time {
-        let deadline = humantime::format_duration(bounds.limits.deadline);
-        warn!(
-            app = id,
-            deferred = n,
-            "time ran out (--deadline {deadline}) before {left}; the next run goes on"
-        );
-    } else if n > 0 {
-        let most = bounds.limits.max_requests;
-        info!(
-            app = id,
-            deferred = n,
-            "all requests were made (--max-requests {most}) before {left}; the next run goes on"
-        );
+    Some(format!("{why} before {left}; the next run goes on"))
+}
+
+fn gaps(app: &AppRan) {
+    let Some(line) = gaps_line(&app.app_id, &app.gaps) else {
+        return;
+    };
+    warn!(app = app.app_id, gaps = app.gaps.len() as u64, "{line}");
+    for gap in &app.gaps {
+        info!(app = app.app_id, "gap: {}", window(gap));
     }
 }
 
 /// One line for all of them: there may be dozens, and what to do about them is the same.
-fn gaps(app: &AppRan) {
-    let id = &app.app_id;
-    let since = app.gaps.iter().map(|gap| gap.since).min();
-    let until = app.gaps.iter().map(|gap| gap.until).max();
-    let (Some(since), Some(until)) = (since, until) else {
-        return;
-    };
-    let n = app.gaps.len() as u64;
-    let hidden: u64 = app.gaps.iter().filter_map(|gap| gap.hidden_at_least).sum();
-    let windows = match n {
+fn gaps_line(id: &str, gaps: &[Gap]) -> Option<String> {
+    let since = gaps.iter().map(|gap| gap.since).min()?;
+    let until = gaps.iter().map(|gap| gap.until).max()?;
+    let windows = match gaps.len() {
         1 => String::new(),
         n => format!(" in {n} windows"),
     };
-    let at_least = match hidden {
-        0 => String::new(),
+    let at_least = match gaps.iter().filter_map(|gap| gap.hidden_at_least).sum() {
+        0_u64 => String::new(),
         n => format!(", at least {n} of them"),
     };
-    warn!(
-        app = id,
-        gaps = n,
-        hidden_at_least = hidden,
+    Some(format!(
         "processes of {id} created from {since} to {until} may have gone unseen{windows}{at_least}; \
          sync more often; see `prochist coverage`"
-    );
-    for gap in &app.gaps {
-        info!(app = id, "gap: {}", window(gap));
-    }
+    ))
 }
 
 fn window(gap: &Gap) -> String {
@@ -261,6 +264,98 @@ impl From<&Ran> for Report {
             set_aside: ran.set_aside().count() as u64,
             deferred: ran.deferred(),
             gaps: ran.gaps().count() as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(from: &str, to: &str, region: Option<&str>, hidden_at_least: Option<u64>) -> Gap {
+        let at = |time| format!("2024-05-01T{time}Z").parse().expect("a time");
+        Gap {
+            app_id: "a".to_owned(),
+            region: region.map(str::to_owned),
+            status: None,
+            since: at(from),
+            until: at(to),
+            hidden_at_least,
+        }
+    }
+
+    #[test]
+    fn all_gaps_of_an_app_are_one_line() {
+        assert_eq!(gaps_line("a", &[]), None);
+        let one = gap("10:00:00", "10:05:00", Some("Tokyo"), None);
+        assert_eq!(
+            gaps_line("a", std::slice::from_ref(&one)).expect("a line"),
+            "processes of a created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:05:00.000Z may \
+             have gone unseen; sync more often; see `prochist coverage`"
+        );
+        let before = gap("09:00:00", "10:04:00", None, Some(3));
+        let within = gap("10:01:00", "10:02:00", None, Some(4));
+        assert_eq!(
+            gaps_line("a", &[one.clone(), before.clone(), within]).expect("a line"),
+            "processes of a created from 2024-05-01T09:00:00.000Z to 2024-05-01T10:05:00.000Z may \
+             have gone unseen in 3 windows, at least 7 of them; sync more often; see `prochist \
+             coverage`"
+        );
+        assert_eq!(
+            window(&one),
+            "created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:05:00.000Z, region Tokyo"
+        );
+        assert!(window(&before).ends_with(", at least 3 hidden"));
+    }
+
+    #[test]
+    fn what_is_left_for_the_next_run_says_why() {
+        for (deferred, out_of_time, told, expected) in [
+            (0, false, false, None),
+            (0, false, true, None),
+            (
+                1,
+                false,
+                false,
+                Some(
+                    "all requests were made (--max-requests 5000) before 1 more question about a \
+                     could be asked; the next run goes on",
+                ),
+            ),
+            (
+                2,
+                true,
+                false,
+                Some(
+                    "time ran out (--deadline 50s) before 2 more questions about a could be asked; \
+                     the next run goes on",
+                ),
+            ),
+            (
+                2,
+                true,
+                true,
+                Some(
+                    "told to end before 2 more questions about a could be asked; the next run goes \
+                     on",
+                ),
+            ),
+            (
+                0,
+                true,
+                true,
+                Some("told to end before all about a was asked; the next run goes on"),
+            ),
+        ] {
+            let app = AppRan {
+                app_id: "a".to_owned(),
+                deferred,
+                out_of_time,
+                ..AppRan::default()
+            };
+            let limits = Limits::default();
+            let line = deferred_line(&app, Bounds { limits, told });
+            assert_eq!(line.as_deref(), expected);
         }
     }
 }

@@ -223,6 +223,37 @@ fn questions_that_cannot_be_asked() {
         case(&["simulate", "--listen", "0.0.0.0:0"], 2, &["0.0.0.0"]),
         case(&["simulate", "--listen", "here"], 2, &["--listen", "here"]),
         case(&["simulate", "--hours", "1"], 2, &["required"]),
+        case(&["sync", "--every", "soon"], 2, &["--every", "soon"]),
+        case(&["sync", "--every", "0s"], 2, &["--every", "0s"]),
+        case(&["sync", "--every", "--fail-on-gap"], 2, &["--every"]),
+        case(&["sync", "--wait", "forever"], 2, &["--wait", "forever"]),
+        case(&["sync", "--deadline", "0s"], 2, &["--deadline"]),
+        case(&["sync", "--max-requests", "0"], 2, &["--max-requests"]),
+        case(
+            &["sync", "--concurrency", "0"],
+            2,
+            &["--concurrency", "256"],
+        ),
+        case(&["sync", "--concurrency", "257"], 2, &["--concurrency"]),
+        case(
+            &["sync", "--log-format", "xml"],
+            2,
+            &["--log-format", "xml"],
+        ),
+        case(&["sync", "--token-file", ""], 2, &["--token-file"]),
+        case(&["config", "--every", "soon"], 2, &["--every", "soon"]),
+        case(
+            &["config", "--config", "nowhere.toml"],
+            2,
+            &["nowhere.toml"],
+        ),
+        case(
+            &["failures", "--config", "nowhere.toml"],
+            2,
+            &["nowhere.toml"],
+        ),
+        case(&["failures", "--config", ""], 2, &["--config"]),
+        case(&["status", "--max-age", "soon"], 2, &["--max-age", "soon"]),
     ];
     for case in &cases {
         case.check(&place);
@@ -331,7 +362,7 @@ fn files_that_are_no_history_of_ours() {
                 "{name}: {args:?}"
             );
         }
-        for suffix in ["-wal", "-shm", "-journal"] {
+        for suffix in ["-wal", "-shm", "-journal", ".lock"] {
             let left = place.path(&format!("history.db{suffix}"));
             // SQLite makes them to read a database in WAL mode at all; they must go again.
             assert!(!left.exists() || name == "newer", "{name} left {left:?}");
@@ -480,6 +511,7 @@ fn an_api_that_does_not_answer_as_one() {
         with_token_file("two-tokens", 2, &["token holds characters"]),
         with_token_file("nowhere", 1, &["token file", "nowhere", "No such file"]),
         usage(sync("api.example", &app, &["api.example is no base URL"])).env("HATHORA_TOKEN", "t"),
+        usage(sync("http://192.0.2.1", &app, &["plain http"])).env("HATHORA_TOKEN", "t"),
         usage(sync("ftp://x", &app, &["neither http nor https"])).env("HATHORA_TOKEN", "t"),
         usage(sync("http://u:hunter2@x", &app, &["credentials"])).env("HATHORA_TOKEN", "t"),
     ] {

@@ -125,15 +125,7 @@ fn sync_records_what_a_served_simulation_shows() {
     // Told to end, it ends well, and has said one line on standard output.
     #[cfg(unix)]
     {
-        let id = api.child.id().to_string();
-        assert!(
-            // The shell's own kill: not every machine has another.
-            std::process::Command::new("sh")
-                .args(["-c", "kill -TERM \"$0\"", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        crate::place::signal(&api.child, "TERM");
         assert_eq!(api.child.wait().unwrap().code(), Some(0));
         let mut said = String::new();
         api.child
