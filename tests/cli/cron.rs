@@ -446,7 +446,8 @@ fn a_beat_survives_runs_that_fail() {
     assert!(results.contains(&json!("complete")), "{results:?}");
 }
 
-/// A file that is replaced, as by a restored backup, is found by the next run.
+/// A file that is replaced, as by a restored backup, is found by the next run; a disk that is gone
+/// for a while is waited for.
 #[cfg(unix)]
 #[test]
 fn a_beat_finds_a_database_that_was_replaced() {
@@ -459,11 +460,12 @@ fn a_beat_finds_a_database_that_was_replaced() {
     symlink("one", place.path("current")).unwrap();
     let args = ["--every", "10ms", "-v", "--db", "current/history.db"];
     let mut going = Running::start(sync(&place, &stub(well), &args));
-    let is_first = |line: &str| line.starts_with("note: run 1 complete: ");
-    going.until(is_first);
-    symlink("two", place.path("next")).unwrap();
-    std::fs::rename(place.path("next"), place.path("current")).unwrap();
-    going.until(is_first);
+    going.until(|line| line.starts_with("note: run 1 complete: "));
+    for (folder, wanted) in [("gone", "error: "), ("two", "note: run 1 complete: ")] {
+        symlink(folder, place.path("next")).unwrap();
+        std::fs::rename(place.path("next"), place.path("current")).unwrap();
+        going.until(|line| line.starts_with(wanted));
+    }
     assert!(place.path("two/history.db").exists());
 }
 
