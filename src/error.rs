@@ -64,6 +64,22 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Another recorder has the database's lock.
+    #[error("another sync of {path:?} is running{}", process(holder))]
+    Locked {
+        /// The database.
+        path: PathBuf,
+        /// The id of its process, where it can be told.
+        holder: Option<u32>,
+    },
+    /// The database's lock cannot be made, or the file system has no locks.
+    #[error("could not lock {path:?}")]
+    Lock {
+        /// The file that was to be locked.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// SQLite could not open the file, though it looked right.
     #[error("could not open history database {path:?}")]
     Open {
@@ -122,6 +138,10 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+fn process(id: &Option<u32>) -> String {
+    id.map_or_else(String::new, |id| format!(" (process {id})"))
 }
 
 /// Says what was being done when SQLite refused.

@@ -6,6 +6,10 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/config.rs"]
+mod config;
+#[path = "cli/cron.rs"]
+mod cron;
 #[path = "cli/fleet.rs"]
 mod fleet;
 #[path = "cli/formats.rs"]

@@ -1,7 +1,9 @@
 //! The arguments of every command, with the help that teaches them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use prochist::Question;
 use prochist::history::{Group, Window, parse_when};
@@ -10,7 +12,9 @@ use prochist::simulator::Faults;
 
 use super::clock::now;
 use super::failure::Failure;
+use super::log::LogFormat;
 use super::output::Format;
+use super::settings::MOST_AT_ONCE;
 
 /// A flight recorder for fleets of short-lived server processes: records what a ProcessV2 API says
 /// of them in one SQLite file, and answers questions about their history.
@@ -37,15 +41,23 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The history database [default: history.db in the platform's data directory]
+    /// The history database, else PROCHIST_DB [default: history.db in the platform's data directory]
     #[arg(
         long,
         value_name = "PATH",
-        env = "PROCHIST_DB",
         global = true,
         help_heading = "Options of every command"
     )]
     pub db: Option<PathBuf>,
+    /// The configuration, else PROCHIST_CONFIG [default: prochist.toml in the platform's
+    /// configuration directory, if it is there]
+    #[arg(
+        long,
+        value_name = "PATH",
+        global = true,
+        help_heading = "Options of every command"
+    )]
+    pub config: Option<PathBuf>,
     /// How answers are written [default: table]
     #[arg(
         long,
@@ -58,41 +70,9 @@ pub struct Global {
     pub format: Option<Format>,
 }
 
-impl Global {
-    /// The same, to record in: the platform's data directory is made if it is not there. A folder
-    /// that was named must be, since a name may be a mistake.
-    pub fn database_to_record(&self) -> Result<PathBuf, Failure> {
-        let database = self.database()?;
-        if self.db.is_none()
-            && let Some(folder) = database.parent()
-        {
-            std::fs::create_dir_all(folder)
-                .map_err(|e| Failure::new(format!("could not create {folder:?}: {e}")))?;
-        }
-        Ok(database)
-    }
-
-    /// The database named, or the one in the platform's data directory.
-    pub fn database(&self) -> Result<PathBuf, Failure> {
-        match &self.db {
-            Some(path) if path.as_os_str().is_empty() => {
-                Err(Failure::usage("the path of the database is empty")
-                    .hint("name it with --db PATH"))
-            }
-            Some(path) => Ok(path.clone()),
-            None => directories::ProjectDirs::from("", "", "prochist")
-                .map(|dirs| dirs.data_dir().join("history.db"))
-                .ok_or_else(|| {
-                    Failure::new("there is no home directory to keep the database in")
-                        .hint("name it with --db PATH or PROCHIST_DB")
-                }),
-        }
-    }
-}
-
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Record a fleet from its API, once
+    /// Record a fleet from its API, once or on a steady beat
     Sync(SyncArgs),
     /// Record archived API responses
     Import(ImportArgs),
@@ -114,6 +94,8 @@ pub enum Command {
     Sql(SqlArgs),
     /// Serve the API of a simulated fleet, or write its archive
     Simulate(SimulateArgs),
+    /// Every setting, its value and where it comes from
+    Config(ConfigArgs),
     /// Simulate a day, record it over HTTP and answer questions about it: start here
     Demo(DemoArgs),
 }
@@ -127,7 +109,7 @@ fn moment(text: &str) -> Result<UtcMillis, String> {
 }
 
 /// A length of time such as `60s`; not none.
-fn length(text: &str) -> Result<std::time::Duration, String> {
+pub fn length(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(length) if !length.is_zero() => Ok(length),
         _ => Err(
@@ -219,28 +201,76 @@ impl GroupedArgs {
     }
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  HATHORA_TOKEN=… prochist sync --app-id app-…
-  prochist sync --app-id app-… --token-file /run/credentials/token --base-url https://control.example")]
-pub struct SyncArgs {
-    /// The app to record
-    #[arg(long, value_name = "APP", env = "HATHORA_APP_ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub app_id: String,
-    /// Where the API is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "PROCHIST_BASE_URL",
-        default_value = "https://api.hathora.dev"
-    )]
-    pub base_url: String,
+/// What may also be set in the environment or in the configuration file.
+#[derive(Debug, Default, Args)]
+pub struct SettingArgs {
+    /// The app to record (may be given again), else HATHORA_APP_ID, which may hold several separated
+    /// by commas
+    #[arg(long, value_name = "APP", value_parser = NonEmptyStringValueParser::new())]
+    pub app_id: Vec<String>,
+    /// Where the API is, else PROCHIST_BASE_URL [default: https://api.hathora.dev]
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    pub base_url: Option<String>,
     /// A file with the token; without it, HATHORA_TOKEN is the token
     #[arg(long, value_name = "PATH")]
     pub token_file: Option<PathBuf>,
-    /// End with exit code 3 if processes may have gone unseen
+    /// Go on until told to end (Ctrl-C, SIGTERM), a run every so often on a steady beat [default: the
+    /// interval of the configuration, else 60s]
+    #[arg(long, value_name = "LENGTH", value_parser = length, num_args = 0..=1)]
+    pub every: Option<Option<Duration>>,
+    /// Requests under way at once, 1 to 256 [default: 8]
+    #[arg(long, value_name = "N", value_parser = at_once)]
+    pub concurrency: Option<usize>,
+}
+
+/// How many requests are under way at once.
+fn at_once(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=MOST_AT_ONCE).contains(&n) => Ok(n),
+        _ => Err(format!("not a number from 1 to {MOST_AT_ONCE}")),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  HATHORA_TOKEN=… prochist sync --app-id app-…
+  prochist sync --app-id app-… --app-id app-… --token-file /run/credentials/token
+  prochist sync --wait 10s --deadline 40s         in a crontab, everything else configured
+  prochist sync --every 30s -v                    as a service
+  prochist sync --every --log-format json         the same, for a collector of logs
+  prochist sync --base-url https://control.example --max-requests 500
+
+Exit codes: 0 done, 1 failed (no app could be recorded), 2 wrong usage, 3 partial, 4 busy (another
+sync is running).")]
+pub struct SyncArgs {
+    #[command(flatten)]
+    pub settings: SettingArgs,
+    /// Requests that a run may make; what is then left waits for the next run
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_requests: u64,
+    /// How long a run may ask; what is then left waits for the next run
+    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "50s")]
+    pub deadline: Duration,
+    /// Speak plain http to another machine, though everyone in between can read the token
     #[arg(long)]
+    pub allow_http: bool,
+    /// If another sync is running, wait for it up to so long, such as 10s, instead of ending at once
+    #[arg(long, value_name = "LENGTH", value_parser = length)]
+    pub wait: Option<Duration>,
+    /// End with exit code 3 if processes may have gone unseen
+    #[arg(long, conflicts_with = "every")]
     pub fail_on_gap: bool,
+    /// Say what each run came to; given twice, also each try again, given three times, everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// How that, warnings and errors are written: text, or json with one object a line
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
+    pub log_format: LogFormat,
 }
 
 #[derive(Debug, Args)]
@@ -325,7 +355,14 @@ pub enum PortGroupArg {
 }
 
 #[derive(Debug, Args)]
-pub struct StatusArgs {}
+#[command(after_help = "Examples:
+  prochist status
+  prochist status --max-age 10m > /dev/null       for a monitor: 1 if recording has stopped")]
+pub struct StatusArgs {
+    /// End with exit code 1 unless a sync ended as complete within this long
+    #[arg(long, value_name = "LENGTH", value_parser = length)]
+    pub max_age: Option<Duration>,
+}
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -337,7 +374,7 @@ pub struct SqlArgs {
     pub query: String,
     /// Stop after this long
     #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "10s")]
-    pub timeout: std::time::Duration,
+    pub timeout: Duration,
     /// Stop after so many rows; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub max_rows: u64,
@@ -387,7 +424,7 @@ pub struct SimulateArgs {
     pub hours: f64,
     /// Time from one snapshot of the archive to the next
     #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "60s", requires = "archive")]
-    pub interval: std::time::Duration,
+    pub interval: Duration,
     /// When the archive begins
     #[arg(long, value_name = "TIME", value_parser = moment, default_value = "2024-05-01", requires = "archive")]
     pub start: UtcMillis,
@@ -397,6 +434,28 @@ pub struct SimulateArgs {
     /// Processes running at once
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub concurrent: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A flag beats the environment, which beats the configuration file, which beats the default. The token
+is shown only as set or unset. A whole file, in which relative paths begin at its folder:
+
+  database = \"history.db\"
+  base_url = \"https://api.hathora.dev\"
+  apps = [\"app-…\", \"app-…\"]
+  token_file = \"token\"
+  interval = \"60s\"
+  concurrency = 8
+
+Examples:
+  prochist config
+  prochist config --config /etc/prochist/prochist.toml --format json
+  prochist config --app-id app-…                  what a sync with this flag would use"
+)]
+pub struct ConfigArgs {
+    #[command(flatten)]
+    pub settings: SettingArgs,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,9 @@ use std::fmt;
 use std::process::ExitCode;
 
 use prochist::Error;
+use tracing::error;
 
+use super::log;
 use super::table::printable;
 
 #[derive(Debug)]
@@ -58,6 +60,20 @@ impl Failure {
         self
     }
 
+    /// What went wrong, without the hint.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Says it on standard error, in the form that the command was asked to say things in.
+    pub fn tell(&self) {
+        if log::is_on() {
+            error!(hint = self.hint, "{}", self.message);
+        } else {
+            say!("{self}");
+        }
+    }
+
     pub fn is_broken_pipe(&self) -> bool {
         self.kind == Kind::BrokenPipe
     }
@@ -101,6 +117,12 @@ impl From<Error> for Failure {
             Error::ReadOnly { .. } => {
                 failure.hint("recording needs to write the file and its folder")
             }
+            Error::Lock { .. } => failure.hint("recording needs to write beside the database"),
+            Error::Locked { .. } => Self {
+                kind: Kind::Busy,
+                ..failure
+            }
+            .hint("wait for it with --wait 10s, or leave it to the next run"),
             Error::EmptyWindow { .. } => Self {
                 kind: Kind::Usage,
                 ..failure

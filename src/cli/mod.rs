@@ -11,7 +11,10 @@ macro_rules! say {
 
 mod args;
 mod at;
+mod beat;
 mod clock;
+mod config;
+mod config_file;
 mod coverage;
 mod demo;
 mod failure;
@@ -20,8 +23,12 @@ mod history;
 mod human;
 mod import;
 mod lifetimes;
+mod log;
 mod output;
 mod ports;
+mod report;
+mod settings;
+mod signals;
 mod simulate;
 mod sql;
 mod status;
@@ -30,12 +37,12 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches};
+use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, SettingArgs};
 use failure::Failure;
 use output::Output;
+use settings::Settings;
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,32 +54,31 @@ enum Done {
 }
 
 pub fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let named = matches.value_source("db") == Some(ValueSource::CommandLine);
-    let done = Cli::from_arg_matches(&matches)
-        .map_err(|e| Failure::usage(e.to_string()))
-        .and_then(|cli| run(cli, named));
-    match done {
+    match run(Cli::parse()) {
         Ok(Done::Whole) => ExitCode::SUCCESS,
         Ok(Done::Partial) => ExitCode::from(3),
         // Whoever read the output has seen enough.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            say!("{failure}");
+            failure.tell();
             failure.exit_code()
         }
     }
 }
 
-/// `named` says whether the database was named on the command line rather than in the environment.
-fn run(cli: Cli, named: bool) -> Result<Done, Failure> {
+fn run(cli: Cli) -> Result<Done, Failure> {
     let Cli { global, command } = cli;
     let output = Output::new(global.format);
+    let no_flags = SettingArgs::default();
     // Only of those that use it: not every machine has a home directory to keep it in.
-    let database = || global.database();
+    let settings = || Settings::load(&global, &no_flags);
+    let database = || settings()?.database_to_read();
     match command {
-        Command::Sync(args) => sync::run(&args, &global.database_to_record()?, &output),
-        Command::Import(args) => import::run(&args, &global.database_to_record()?, &output),
+        Command::Sync(args) => {
+            log::start(args.verbose, args.log_format);
+            sync::run(&args, &Settings::load(&global, &args.settings)?, &output)
+        }
+        Command::Import(args) => import::run(&args, &settings()?.database_to_record()?, &output),
         Command::History(args) => history::run(&args, &database()?, &output),
         Command::At(args) => at::run(&args, &database()?, &output),
         Command::Lifetimes(args) => lifetimes::run(&args, &database()?, &output),
@@ -81,8 +87,10 @@ fn run(cli: Cli, named: bool) -> Result<Done, Failure> {
         Command::Coverage(args) => coverage::run(&args, &database()?, &output),
         Command::Sql(args) => sql::run(&args, &database()?, &output),
         Command::Status(args) => status::run(&args, &database()?, &output),
+        Command::Config(args) => config::run(&Settings::load(&global, &args.settings)?, &output),
         Command::Simulate(args) => simulate::run(&args, &output),
-        // What PROCHIST_DB names is a real history, and no place for a demo's.
-        Command::Demo(args) => demo::run(&args, global.db.as_deref().filter(|_| named), &output),
+        // What the environment or a configuration names is a real history, and no place for a
+        // demo's.
+        Command::Demo(args) => demo::run(&args, global.db.as_deref(), &output),
     }
 }

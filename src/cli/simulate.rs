@@ -15,6 +15,7 @@ use super::args::SimulateArgs;
 use super::clock::now;
 use super::failure::Failure;
 use super::output::Output;
+use super::signals::Ended;
 use super::{Done, human};
 
 pub fn run(args: &SimulateArgs, _: &Output) -> Result<Done, Failure> {
@@ -56,7 +57,8 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
             _ => failure,
         }
     })?;
-    let ended = Ended::watch()?; // before anyone is told that there is something to end
+    let runtime = super::sync::runtime()?;
+    let mut ended = Ended::watch(&runtime)?; // before anyone is told that there is something to end
     let mut out = io::stdout();
     writeln!(
         out,
@@ -78,65 +80,13 @@ fn serve(args: &SimulateArgs) -> Result<Done, Failure> {
         args.concurrent,
         server.base_url()
     );
-    ended.wait()?;
+    runtime.block_on(ended.told())?;
     Ok(Done::Whole)
 }
 
 /// The token of a simulated API: no secret, so that a seed gives the same one.
 pub fn token(seed: u64) -> String {
     format!("simulated-{seed}")
-}
-
-/// Waits for somebody to end the program: Ctrl-C, or the signal to terminate.
-struct Ended {
-    runtime: tokio::runtime::Runtime,
-    #[cfg(unix)]
-    signals: [tokio::signal::unix::Signal; 2],
-}
-
-impl Ended {
-    /// From here on a signal is waited for and no longer kills.
-    #[cfg(unix)]
-    fn watch() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let runtime = super::sync::runtime()?;
-        let inside = runtime.enter();
-        let signals = [
-            signal(SignalKind::interrupt()).map_err(cannot_wait)?,
-            signal(SignalKind::terminate()).map_err(cannot_wait)?,
-        ];
-        drop(inside);
-        Ok(Self { runtime, signals })
-    }
-
-    #[cfg(unix)]
-    fn wait(self) -> Result<(), Failure> {
-        let [mut interrupt, mut terminate] = self.signals;
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
-        Ok(())
-    }
-
-    #[cfg(not(unix))]
-    fn watch() -> Result<Self, Failure> {
-        let runtime = super::sync::runtime()?;
-        Ok(Self { runtime })
-    }
-
-    #[cfg(not(unix))]
-    fn wait(self) -> Result<(), Failure> {
-        self.runtime
-            .block_on(tokio::signal::ctrl_c())
-            .map_err(cannot_wait)
-    }
-}
-
-fn cannot_wait(error: io::Error) -> Failure {
-    Failure::new(format!("could not wait for a signal: {error}"))
 }
 
 fn archive(args: &SimulateArgs, path: &Path) -> Result<Done, Failure> {

@@ -1,17 +1,21 @@
 //! `prochist status`.
 
 use std::path::Path;
+use std::time::Duration;
 
-use prochist::history::{Health, Row, Status};
+use prochist::history::{Health, Row, RunRow, Status};
+use prochist::model::UtcMillis;
 
 use super::args::StatusArgs;
+use super::clock::now;
 use super::failure::Failure;
 use super::output::{Format, Output};
 use super::table::printable;
 use super::{Done, history::open, human};
 
-pub fn run(_: &StatusArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
-    let answer = open(database)?.status()?;
+pub fn run(args: &StatusArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
+    let history = open(database)?;
+    let answer = history.status()?;
     match (output.format(), answer.rows.first()) {
         (Format::Table, Some(status)) => output.text(&screen(
             status,
@@ -22,7 +26,27 @@ pub fn run(_: &StatusArgs, database: &Path, output: &Output) -> Result<Done, Fai
         ))?,
         _ => output.rows(Status::FIELDS, Status::FIELDS, &answer.rows, &answer)?,
     }
+    if let Some(max_age) = args.max_age {
+        fresh(history.last_complete_sync()?, max_age, now())?;
+    }
     Ok(Done::Whole)
+}
+
+/// Fails unless the run ended within so long before now.
+fn fresh(last: Option<RunRow>, max_age: Duration, now: UtcMillis) -> Result<(), Failure> {
+    let Some(ended_at) = last.and_then(|run| run.finished_at) else {
+        return Err(Failure::new("no sync has ended as complete yet"));
+    };
+    let age_ms = now.millis_since(ended_at);
+    // A clock that was set back makes no run old.
+    if u128::from(age_ms.max(0).unsigned_abs()) <= max_age.as_millis() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "the last sync that ended as complete did so at {ended_at}, {} ago, which is more than {}",
+        human::duration(age_ms),
+        humantime::format_duration(max_age),
+    )))
 }
 
 fn screen(status: &Status, period: String) -> String {

@@ -1,73 +1,213 @@
-//! `prochist sync`.
+//! `prochist sync`: one run and its end, or one after another on a steady beat.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
-use prochist::source::api::{ApiError, Client, Options, Token};
-use prochist::sync::{AppRan, Job, Limits, NotSeen, Ran, Stop};
-use prochist::{RunResult, Store};
-use serde::Serialize;
+use prochist::source::api::{ApiError, Client, Options};
+use prochist::sync::{Job, Limits, NotSeen, Ran, Stopper};
+use prochist::{Error, Lock, RunResult, Store};
+use tracing::{error, info};
 
+use super::Done;
 use super::args::SyncArgs;
+use super::beat::next_beat;
 use super::clock::now;
 use super::failure::Failure;
-use super::human::count;
 use super::output::Output;
-use super::{Done, table::printable};
+use super::report::{Bounds, Report, tell};
+use super::settings::{Origin, Settings};
+use super::signals::Ended;
 
-pub fn run(args: &SyncArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
-    let client = Client::new(&args.base_url, token(args)?, Options::default()).map_err(api)?;
-    let mut store = Store::open(database)?;
-    let apps = [args.app_id.clone()];
-    let job = Job {
-        api: args.base_url.trim_end_matches('/'),
-        apps: &apps,
-        limits: Limits::default(),
-    };
-    let ran = prochist::sync::run(&mut store, &client, &job, Stop::never(), now);
-    let ran = runtime()?.block_on(ran)?;
-    for app in &ran.apps {
-        tell(app);
-    }
-    if output.wants_report() && ran.result != RunResult::Failed {
-        let row = Report::from(&ran);
-        output.rows(Report::FIELDS, Report::FIELDS, &[&row], &row)?;
-    }
-    let has_gap = ran.gaps().next().is_some();
-    match ran.result {
-        RunResult::Failed => {
-            let error = ran.apps.into_iter().find_map(|app| app.error);
-            Err(error.map_or_else(|| Failure::new("nothing was recorded".to_owned()), not_seen))
+/// Time from one try to take the lock to the next.
+const POLL: Duration = Duration::from_millis(50);
+
+pub fn run(args: &SyncArgs, settings: &Settings<'_>, output: &Output) -> Result<Done, Failure> {
+    let sync = Sync::new(args, settings, output)?;
+    let runtime = runtime()?;
+    let mut ended = Ended::watch(&runtime)?;
+    runtime.block_on(async {
+        let interval = args
+            .settings
+            .every
+            .is_some()
+            .then(|| settings.interval().value);
+        // Held to the end.
+        let Some(_lock) = sync.lock(args.wait, &mut ended).await? else {
+            return match interval {
+                Some(_) => Ok(Done::Whole),
+                None => Err(Failure::new("told to end while waiting for another sync")),
+            };
+        };
+        match interval {
+            Some(interval) => sync.beats(interval, &mut ended).await,
+            None => sync.once(&mut ended).await,
         }
-        RunResult::Partial => Ok(Done::Partial),
-        RunResult::Complete if args.fail_on_gap && has_gap => Ok(Done::Partial),
-        RunResult::Complete => Ok(Done::Whole),
+    })
+}
+
+/// What every run of one command shares.
+struct Sync<'a> {
+    client: Client,
+    api: String,
+    apps: Vec<String>,
+    database: PathBuf,
+    limits: Limits,
+    fail_on_gap: bool,
+    output: &'a Output,
+}
+
+impl<'a> Sync<'a> {
+    fn new(args: &SyncArgs, settings: &Settings<'_>, output: &'a Output) -> Result<Self, Failure> {
+        let apps = settings.apps()?.ok_or_else(|| {
+            Failure::usage("there is no app to record").hint(
+                "name one or more with --app-id APP, HATHORA_APP_ID or the configuration's apps",
+            )
+        })?;
+        let token = settings.token()?;
+        let base_url = settings.base_url()?;
+        let options = Options {
+            allow_http: args.allow_http,
+            ..Options::default()
+        };
+        let client = Client::new(&base_url.value, token, options)
+            .map_err(|error| bad_url(error, &base_url.origin))?;
+        Ok(Self {
+            client,
+            api: base_url.value.trim_end_matches('/').to_owned(),
+            apps: apps.value,
+            database: settings.database_to_record()?,
+            limits: Limits {
+                concurrency: settings.concurrency().value,
+                max_requests: args.max_requests,
+                deadline: args.deadline,
+                ..Limits::default()
+            },
+            fail_on_gap: args.fail_on_gap,
+            output,
+        })
+    }
+
+    /// Takes the lock, waiting for it up to so long; none if the program was told to end meanwhile.
+    async fn lock(
+        &self,
+        wait: Option<Duration>,
+        ended: &mut Ended,
+    ) -> Result<Option<Lock>, Failure> {
+        let began = Instant::now();
+        let mut waiting = false;
+        loop {
+            let busy = match Lock::acquire(&self.database) {
+                Err(busy @ Error::Locked { .. }) => busy,
+                done => return Ok(Some(done?)),
+            };
+            let left = wait.unwrap_or_default().saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Err(busy.into());
+            }
+            if !waiting {
+                let left = humantime::format_duration(wait.unwrap_or_default());
+                info!("{busy}; waiting for up to {left}");
+                waiting = true;
+            }
+            tokio::select! {
+                told = ended.told() => return told.map(|()| None),
+                () = tokio::time::sleep(POLL.min(left)) => {}
+            }
+        }
+    }
+
+    async fn once(&self, ended: &mut Ended) -> Result<Done, Failure> {
+        let (ran, bounds) = self.look(ended).await?;
+        self.tell(&ran, bounds)?;
+        let has_gap = ran.gaps().next().is_some();
+        match ran.result {
+            RunResult::Failed => Err(failed(ran)),
+            RunResult::Partial => Ok(Done::Partial),
+            RunResult::Complete if self.fail_on_gap && has_gap => Ok(Done::Partial),
+            RunResult::Complete => Ok(Done::Whole),
+        }
+    }
+
+    /// Goes on until it is told to end. A run that fails is one line, and the next one tries again.
+    async fn beats(&self, interval: Duration, ended: &mut Ended) -> Result<Done, Failure> {
+        let began = Instant::now();
+        loop {
+            match self.look(ended).await {
+                Ok((ran, bounds)) => {
+                    self.tell(&ran, bounds)?;
+                    // Told to end before anything was seen: that is no failure here.
+                    if ran.result == RunResult::Failed && !bounds.told {
+                        error!("{}", failed(ran).message());
+                    }
+                    if bounds.told {
+                        return Ok(Done::Whole);
+                    }
+                }
+                Err(failure) => error!("{}", failure.message()),
+            }
+            let elapsed = began.elapsed();
+            tokio::select! {
+                biased; // a signal that came just before the beat
+                told = ended.told() => return told.map(|()| Done::Whole),
+                () = tokio::time::sleep(next_beat(elapsed, interval) - elapsed) => {}
+            }
+        }
+    }
+
+    /// One run. Told to end, it asks no more and records what it saw.
+    async fn look(&self, ended: &mut Ended) -> Result<(Ran, Bounds), Failure> {
+        // Anew for each run: the file may have been replaced since the last one.
+        let mut store = Store::open(&self.database)?;
+        let job = Job {
+            api: &self.api,
+            apps: &self.apps,
+            limits: self.limits,
+        };
+        let (stopper, stop) = Stopper::new();
+        let mut run = pin!(prochist::sync::run(
+            &mut store,
+            &self.client,
+            &job,
+            stop.clone(),
+            now
+        ));
+        let ran = tokio::select! {
+            ran = &mut run => ran,
+            told = ended.told() => {
+                told?;
+                info!("told to end: recording what was seen so far");
+                stopper.stop();
+                run.await
+            }
+        }?;
+        let bounds = Bounds {
+            limits: self.limits,
+            told: stop.is_told(),
+        };
+        Ok((ran, bounds))
+    }
+
+    fn tell(&self, ran: &Ran, bounds: Bounds) -> Result<(), Failure> {
+        tell(ran, bounds);
+        if self.output.wants_report() && ran.result != RunResult::Failed {
+            let row = Report::from(ran);
+            self.output
+                .rows(Report::FIELDS, Report::FIELDS, &[&row], &row)?;
+        }
+        Ok(())
     }
 }
 
-fn tell(app: &AppRan) {
-    for aside in &app.set_aside {
-        say!("set aside: {}", printable(&aside.to_string()));
-    }
-    if let Some(error) = app.unanswered.first() {
-        say!(
-            "warning: {} could not be asked for: {}",
-            count(app.unanswered.len() as u64, "process", "processes"),
-            printable(&prochist::describe(error))
-        );
-    }
-    for gap in &app.gaps {
-        say!(
-            "warning: processes created from {} to {} may have gone unseen; sync more often",
-            gap.since,
-            gap.until
-        );
-    }
-    if let Some(oldest) = app.begins_after {
-        say!(
-            "note: the record of {} begins here; of processes created before {oldest}, those that \
-             run are not known",
-            printable(&app.app_id)
-        );
+/// Why a run recorded nothing.
+fn failed(ran: Ran) -> Failure {
+    match ran.apps.len() {
+        1 => {
+            let error = ran.apps.into_iter().find_map(|app| app.error);
+            error.map_or_else(|| Failure::new("nothing was recorded"), not_seen)
+        }
+        // Each has said why.
+        n => Failure::new(format!("nothing was recorded of any of {n} apps")),
     }
 }
 
@@ -85,28 +225,22 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|e| Failure::new(format!("could not start the network: {e}")))
 }
 
-fn token(args: &SyncArgs) -> Result<Token, Failure> {
-    let text = match &args.token_file {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|e| Failure::new(format!("could not read the token file {path:?}: {e}")))?,
-        None => std::env::var("HATHORA_TOKEN").map_err(|_| {
-            Failure::usage("there is no token")
-                .hint("set HATHORA_TOKEN, or name a file with --token-file PATH")
-        })?,
-    };
-    Token::new(text).map_err(|e| {
-        Failure::caused(&e)
-            .into_usage()
-            .hint("the token is the text of HATHORA_TOKEN, or of the file that --token-file names")
-    })
+/// A base URL may come from four places: the hint says which one is to be mended.
+fn bad_url(error: ApiError, origin: &Origin) -> Failure {
+    match (error, origin.name()) {
+        (error @ ApiError::BadUrl { .. }, Some(name)) => Failure::caused(&error).into_usage().hint(
+            format!("{name} is to give a URL such as https://api.example"),
+        ),
+        (error, _) => api(error),
+    }
 }
 
 pub fn api(error: ApiError) -> Failure {
     let failure = Failure::caused(&error);
     match error {
-        ApiError::BadUrl { .. } => failure
+        ApiError::PlainHttp { .. } => failure
             .into_usage()
-            .hint("--base-url takes a URL such as https://api.example"),
+            .hint("name an https URL, or give --allow-http if you trust the network in between"),
         ApiError::Unauthorized { .. } => failure
             .hint("check the token in HATHORA_TOKEN or --token-file, and that it is for this app"),
         ApiError::UnknownApp { .. } => failure.hint("check --app-id and --base-url"),
@@ -118,46 +252,5 @@ pub fn api(error: ApiError) -> Failure {
             ..
         } => failure.hint("check --base-url: is a proxy or a login page in between?"),
         _ => failure,
-    }
-}
-
-#[derive(Serialize)]
-struct Report {
-    run_id: i64,
-    requests: u64,
-    processes_seen: u64,
-    processes_new: u64,
-    processes_changed: u64,
-    processes_lost: u64,
-    set_aside: u64,
-    gaps: u64,
-}
-
-impl Report {
-    const FIELDS: &'static [&'static str] = &[
-        "run_id",
-        "requests",
-        "processes_seen",
-        "processes_new",
-        "processes_changed",
-        "processes_lost",
-        "set_aside",
-        "gaps",
-    ];
-}
-
-impl From<&Ran> for Report {
-    fn from(ran: &Ran) -> Self {
-        let recorded = ran.recorded();
-        Self {
-            run_id: ran.run_id,
-            requests: ran.requests,
-            processes_seen: recorded.processes_seen,
-            processes_new: recorded.processes_new,
-            processes_changed: recorded.processes_changed,
-            processes_lost: recorded.processes_lost,
-            set_aside: ran.set_aside().count() as u64,
-            gaps: ran.gaps().count() as u64,
-        }
     }
 }

@@ -106,7 +106,7 @@ pub fn shown(field: &str, value: &Value) -> String {
         Value::Number(number) if field.starts_with("rate") => number
             .as_f64()
             .map_or_else(|| number.to_string(), human::percent),
-        Value::Number(number) if field == "size_bytes" => number
+        Value::Number(number) if matches!(field, "bytes" | "size_bytes") => number
             .as_u64()
             .map_or_else(|| number.to_string(), human::bytes),
         Value::Array(items) if items.is_empty() => "–".to_owned(),

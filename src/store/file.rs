@@ -176,7 +176,7 @@ fn immutable(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-enum Found {
+pub(super) enum Found {
     Nothing,
     /// An empty file, or a database of ours in which nothing has been made yet.
     Blank,
@@ -188,7 +188,7 @@ enum Found {
 /// It is SQLite that opens it, as a file that nobody changes: that leaves no trace, not even beside
 /// the file. To open and close it here would give up the locks that other connections of this very
 /// process have on it, as POSIX has it.
-fn look(path: &Path) -> Result<Found, Error> {
+pub(super) fn look(path: &Path) -> Result<Found, Error> {
     let metadata = match fs::metadata(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         metadata => metadata.and_then(|m| match m.is_dir() {
@@ -293,7 +293,7 @@ fn serial() -> u64 {
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

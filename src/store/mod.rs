@@ -10,6 +10,7 @@ mod file;
 mod holds;
 mod known;
 mod ledger;
+mod lock;
 mod observe;
 mod recorder;
 mod rows;
@@ -25,6 +26,7 @@ pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
 pub use known::OpenProcess;
 #[cfg(feature = "sync")]
 pub(crate) use known::RejectedFilter;
+pub use lock::Lock;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,
 };

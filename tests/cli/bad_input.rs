@@ -238,6 +238,37 @@ fn questions_that_cannot_be_asked() {
             2,
             &["--archive", "--faults"],
         ),
+        case(&["sync", "--every", "soon"], 2, &["--every", "soon"]),
+        case(&["sync", "--every", "0s"], 2, &["--every", "0s"]),
+        case(&["sync", "--every", "--fail-on-gap"], 2, &["--every"]),
+        case(&["sync", "--wait", "forever"], 2, &["--wait", "forever"]),
+        case(&["sync", "--deadline", "0s"], 2, &["--deadline"]),
+        case(&["sync", "--max-requests", "0"], 2, &["--max-requests"]),
+        case(
+            &["sync", "--concurrency", "0"],
+            2,
+            &["--concurrency", "256"],
+        ),
+        case(&["sync", "--concurrency", "257"], 2, &["--concurrency"]),
+        case(
+            &["sync", "--log-format", "xml"],
+            2,
+            &["--log-format", "xml"],
+        ),
+        case(&["sync", "--token-file", ""], 2, &["--token-file"]),
+        case(&["config", "--every", "soon"], 2, &["--every", "soon"]),
+        case(
+            &["config", "--config", "nowhere.toml"],
+            2,
+            &["nowhere.toml"],
+        ),
+        case(
+            &["failures", "--config", "nowhere.toml"],
+            2,
+            &["nowhere.toml"],
+        ),
+        case(&["failures", "--config", ""], 2, &["--config"]),
+        case(&["status", "--max-age", "soon"], 2, &["--max-age", "soon"]),
     ];
     for case in &cases {
         case.check(&place);
@@ -346,7 +377,7 @@ fn files_that_are_no_history_of_ours() {
                 "{name}: {args:?}"
             );
         }
-        for suffix in ["-wal", "-shm", "-journal"] {
+        for suffix in ["-wal", "-shm", "-journal", ".lock"] {
             let left = place.path(&format!("history.db{suffix}"));
             // SQLite makes them to read a database in WAL mode at all; they must go again.
             assert!(!left.exists() || name == "newer", "{name} left {left:?}");
@@ -483,17 +514,19 @@ fn an_api_that_does_not_answer_as_one() {
     };
     for case in [
         usage(sync(&url, "", &["--app-id"])).env("HATHORA_TOKEN", "t"),
-        case(&["sync", "--base-url", &url], 2, &["required"]).env("HATHORA_TOKEN", "t"),
+        case(&["sync", "--base-url", &url], 2, &["no app"]).env("HATHORA_TOKEN", "t"),
         Case {
             code: 2,
             ..sync(&url, &app, &["no token"])
         },
-        usage(sync(&url, &app, &["token is empty"])).env("HATHORA_TOKEN", ""),
+        usage(sync(&url, &app, &["no token"])).env("HATHORA_TOKEN", ""),
+        usage(sync(&url, &app, &["token is empty"])).env("HATHORA_TOKEN", " \n"),
         usage(sync(&url, &app, &["token holds characters"])).env("HATHORA_TOKEN", "one two"),
         with_token_file("no-token", 2, &["token is empty"]),
         with_token_file("two-tokens", 2, &["token holds characters"]),
         with_token_file("nowhere", 1, &["token file", "nowhere", "No such file"]),
         usage(sync("api.example", &app, &["api.example is no base URL"])).env("HATHORA_TOKEN", "t"),
+        usage(sync("http://192.0.2.1", &app, &["plain http"])).env("HATHORA_TOKEN", "t"),
         usage(sync("ftp://x", &app, &["neither http nor https"])).env("HATHORA_TOKEN", "t"),
         usage(sync("http://u:hunter2@x", &app, &["credentials"])).env("HATHORA_TOKEN", "t"),
     ] {

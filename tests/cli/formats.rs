@@ -479,6 +479,7 @@ fn help_and_version() {
         "status",
         "sql",
         "simulate",
+        "config",
         "demo",
     ] {
         assert!(

@@ -95,6 +95,16 @@ impl Place {
     }
 }
 
+/// Sends a signal by its name, such as `TERM`.
+#[cfg(unix)]
+pub fn signal(child: &std::process::Child, name: &str) {
+    // The shell's own kill: not every machine has another.
+    let status = Command::new("sh")
+        .args(["-c", "kill -\"$0\" \"$1\"", name, &child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Self {

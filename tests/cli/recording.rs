@@ -127,15 +127,7 @@ fn sync_records_what_a_served_simulation_shows() {
     // Told to end, it ends well, and has said one line on standard output.
     #[cfg(unix)]
     {
-        let id = api.child.id().to_string();
-        assert!(
-            // The shell's own kill: not every machine has another.
-            std::process::Command::new("sh")
-                .args(["-c", "kill -TERM \"$0\"", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        crate::place::signal(&api.child, "TERM");
         assert_eq!(api.child.wait().unwrap().code(), Some(0));
         let mut said = String::new();
         api.child
@@ -280,11 +272,11 @@ fn a_process_that_could_not_be_asked_for_makes_a_run_partial_and_loses_nobody() 
     let warnings: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!(warnings.len(), 2, "{ran:?}");
     assert!(
-        warnings[0].starts_with("warning: 1 process could not be asked for: http"),
+        warnings[0].starts_with("warning: 1 question about a got no answer: http"),
         "{ran:?}"
     );
     assert!(
-        warnings[1].ends_with("may have gone unseen; sync more often"),
+        warnings[1].ends_with(" may have gone unseen; sync more often; see `prochist coverage`"),
         "{ran:?}"
     );
     assert_eq!(
@@ -320,7 +312,7 @@ fn a_full_page_of_strangers_is_a_gap() {
         let (place, ran) = looked_twice(second, more);
         let ran = ran.ended(code);
         assert_eq!(ran.json()["gaps"], 1);
-        assert!(ran.stderr.starts_with("warning: processes created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:09:00.001Z"), "{ran:?}");
+        assert!(ran.stderr.starts_with("warning: processes of a created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:09:00.001Z"), "{ran:?}");
         let gaps = place.rows(&["coverage"]);
         let gap = json!([[
             "2024-05-01T10:00:00.000Z",

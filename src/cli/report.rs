@@ -1,0 +1,387 @@
+//! What a run of `sync` came to: what people must know in lines on standard error, the numbers in
+//! one row.
+
+use prochist::model::{Gap, GapReason};
+use prochist::sync::{AppRan, Limits, NotSeen, Ran};
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::human::{self, count};
+use super::log::NOTE;
+
+/// Why questions may have been left for the next run.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How far the run was to go.
+    pub limits: Limits,
+    /// Whether somebody told it to end before.
+    pub told: bool,
+}
+
+/// Says one line for each thing that matters, and the rest to those who want more.
+pub fn tell(ran: &Ran, bounds: Bounds) {
+    for app in &ran.apps {
+        if let Some(error) = &app.error {
+            // The failure of a command that is about one app says it by itself.
+            if ran.apps.len() > 1 {
+                not_seen(app, error, bounds);
+            }
+            continue;
+        }
+        aside(app);
+        unanswered(app);
+        rejected(app);
+        deferred(app, bounds);
+        gaps(app);
+        if let Some(oldest) = app.begins_after {
+            info!(
+                target: NOTE,
+                app = app.app_id,
+                "the record of {} begins here; of processes created before {oldest}, those that \
+                 run are not known",
+                app.app_id
+            );
+        }
+    }
+    Report::from(ran).tell();
+}
+
+fn not_seen(app: &AppRan, error: &NotSeen, bounds: Bounds) {
+    let (id, error) = (&app.app_id, prochist::describe(error));
+    if bounds.told {
+        info!(app = id, "nothing was recorded of {id}: {error}");
+    } else {
+        warn!(app = id, "nothing was recorded of {id}: {error}");
+    }
+}
+
+fn aside(app: &AppRan) {
+    let id = &app.app_id;
+    let Some(first) = app.set_aside.first() else {
+        return;
+    };
+    let records = count(app.set_aside.len() as u64, "record", "records");
+    warn!(
+        app = id,
+        set_aside = app.set_aside.len() as u64,
+        "{records} of {id} could not be understood, set aside: {first}"
+    );
+    for other in app.set_aside.iter().skip(1) {
+        info!(app = id, "set aside: {other}");
+    }
+}
+
+fn unanswered(app: &AppRan) {
+    let id = &app.app_id;
+    let Some(first) = app.unanswered.first() else {
+        return;
+    };
+    let questions = count(app.unanswered.len() as u64, "question", "questions");
+    warn!(
+        app = id,
+        unanswered = app.unanswered.len() as u64,
+        "{questions} about {id} got no answer: {}",
+        prochist::describe(first)
+    );
+    for other in app.unanswered.iter().skip(1) {
+        info!(app = id, "no answer: {}", prochist::describe(other));
+    }
+}
+
+fn rejected(app: &AppRan) {
+    let id = &app.app_id;
+    for rejected in &app.rejected {
+        let filter = &rejected.filter;
+        let error = prochist::describe(&rejected.error);
+        if rejected.matters {
+            warn!(
+                app = id,
+                filter, "the API of {id} rejects the filter {filter}; skipped: {error}"
+            );
+        } else {
+            // Once a day: until then it is not asked for again.
+            info!(
+                target: NOTE,
+                app = id,
+                filter, "the API of {id} rejects the filter {filter}; skipped: {error}"
+            );
+        }
+    }
+}
+
+fn deferred(app: &AppRan, bounds: Bounds) {
+    let (id, n) = (&app.app_id, app.deferred);
+    let Some(line) = deferred_line(app, bounds) else {
+        return;
+    };
+    // That requests or time are limited was asked for; that time was short may be a surprise.
+    if app.out_of_time && !bounds.told {
+        warn!(app = id, deferred = n, "{line}");
+    } else {
+        info!(app = id, deferred = n, "{line}");
+    }
+}
+
+fn deferred_line(app: &AppRan, bounds: Bounds) -> Option<String> {
+    if app.deferred == 0 && !app.out_of_time {
+        return None;
+    }
+    let why = if !app.out_of_time {
+        let most = bounds.limits.max_requests;
+        format!("all requests were made (--max-requests {most})")
+    } else if bounds.told {
+        "told to end".to_owned()
+    } else {
+        let deadline = humantime::format_duration(bounds.limits.deadline);
+        format!("time ran out (--deadline {deadline})")
+    };
+    let left = match app.deferred {
+        0 => format!("all about {} was asked", app.app_id),
+        n => format!(
+            "{} about {} could be asked",
+            count(n, "more question", "more questions"),
+            app.app_id
+        ),
+    };
+    Some(format!("{why} before {left}; the next run goes on"))
+}
+
+fn gaps(app: &AppRan) {
+    let Some(line) = gaps_line(&app.app_id, &app.gaps) else {
+        return;
+    };
+    warn!(app = app.app_id, gaps = app.gaps.len() as u64, "{line}");
+    for gap in &app.gaps {
+        info!(app = app.app_id, "gap: {}", window(gap));
+    }
+}
+
+/// One line for all of them: there may be dozens, and what to do about them is the same.
+fn gaps_line(id: &str, gaps: &[Gap]) -> Option<String> {
+    let since = gaps.iter().map(|gap| gap.since).min()?;
+    let until = gaps.iter().map(|gap| gap.until).max()?;
+    let windows = match gaps.len() {
+        1 => String::new(),
+        n => format!(" in {n} windows"),
+    };
+    let at_least = match gaps.iter().filter_map(|gap| gap.hidden_at_least).sum() {
+        0_u64 => String::new(),
+        n => format!(", at least {n} of them"),
+    };
+    let for_reason = |reason| gaps.iter().any(|gap| gap.reason == reason);
+    let advice = if for_reason(GapReason::Page) {
+        "sync more often"
+    } else if for_reason(GapReason::Forgotten) {
+        "the API may have forgotten them since the look before: sync more often"
+    } else {
+        "the API does not accept their filter"
+    };
+    Some(format!(
+        "processes of {id} created from {since} to {until} may have gone unseen{windows}{at_least}; \
+         {advice}; see `prochist coverage`"
+    ))
+}
+
+fn window(gap: &Gap) -> String {
+    let mut text = format!("created from {} to {}", gap.since, gap.until);
+    for (name, value) in [("region", &gap.region), ("status", &gap.status)] {
+        if let Some(value) = value {
+            text.push_str(&format!(", {name} {value}"));
+        }
+    }
+    text.push_str(&format!(" ({})", gap.reason.as_str()));
+    if let Some(n) = gap.hidden_at_least {
+        text.push_str(&format!(", at least {n} hidden"));
+    }
+    text
+}
+
+/// The numbers of a run.
+#[derive(Serialize)]
+pub struct Report {
+    run_id: i64,
+    result: &'static str,
+    requests: u64,
+    retries: u64,
+    bytes: u64,
+    processes_seen: u64,
+    processes_new: u64,
+    processes_changed: u64,
+    processes_lost: u64,
+    set_aside: u64,
+    deferred: u64,
+    gaps: u64,
+}
+
+impl Report {
+    pub const FIELDS: &'static [&'static str] = &[
+        "run_id",
+        "result",
+        "requests",
+        "retries",
+        "bytes",
+        "processes_seen",
+        "processes_new",
+        "processes_changed",
+        "processes_lost",
+        "set_aside",
+        "deferred",
+        "gaps",
+    ];
+
+    fn tell(&self) {
+        info!(
+            run_id = self.run_id,
+            result = self.result,
+            requests = self.requests,
+            retries = self.retries,
+            bytes = self.bytes,
+            processes_seen = self.processes_seen,
+            processes_new = self.processes_new,
+            processes_changed = self.processes_changed,
+            processes_lost = self.processes_lost,
+            set_aside = self.set_aside,
+            deferred = self.deferred,
+            gaps = self.gaps,
+            "run {} {}: {} ({} made again), {}; {} seen, {} new, {} changed, {} lost; {} deferred; {}",
+            self.run_id,
+            self.result,
+            count(self.requests, "request", "requests"),
+            self.retries,
+            human::bytes(self.bytes),
+            count(self.processes_seen, "process", "processes"),
+            self.processes_new,
+            self.processes_changed,
+            self.processes_lost,
+            count(self.deferred, "question", "questions"),
+            count(self.gaps, "gap", "gaps"),
+        );
+    }
+}
+
+impl From<&Ran> for Report {
+    fn from(ran: &Ran) -> Self {
+        let recorded = ran.recorded();
+        Self {
+            run_id: ran.run_id,
+            result: ran.result.as_str(),
+            requests: ran.requests,
+            retries: ran.retries,
+            bytes: ran.bytes,
+            processes_seen: recorded.processes_seen,
+            processes_new: recorded.processes_new,
+            processes_changed: recorded.processes_changed,
+            processes_lost: recorded.processes_lost,
+            set_aside: ran.set_aside().count() as u64,
+            deferred: ran.deferred(),
+            gaps: ran.gaps().count() as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(from: &str, to: &str, region: Option<&str>, hidden_at_least: Option<u64>) -> Gap {
+        let at = |time| format!("2024-05-01T{time}Z").parse().expect("a time");
+        Gap {
+            app_id: "a".to_owned(),
+            region: region.map(str::to_owned),
+            status: None,
+            since: at(from),
+            until: at(to),
+            reason: GapReason::Page,
+            hidden_at_least,
+        }
+    }
+
+    #[test]
+    fn all_gaps_of_an_app_are_one_line() {
+        assert_eq!(gaps_line("a", &[]), None);
+        let one = gap("10:00:00", "10:05:00", Some("Tokyo"), None);
+        assert_eq!(
+            gaps_line("a", std::slice::from_ref(&one)).expect("a line"),
+            "processes of a created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:05:00.000Z may \
+             have gone unseen; sync more often; see `prochist coverage`"
+        );
+        let before = gap("09:00:00", "10:04:00", None, Some(3));
+        let within = gap("10:01:00", "10:02:00", None, Some(4));
+        assert_eq!(
+            gaps_line("a", &[one.clone(), before.clone(), within]).expect("a line"),
+            "processes of a created from 2024-05-01T09:00:00.000Z to 2024-05-01T10:05:00.000Z may \
+             have gone unseen in 3 windows, at least 7 of them; sync more often; see `prochist \
+             coverage`"
+        );
+        for (reason, advice) in [
+            (
+                GapReason::Forgotten,
+                "since the look before: sync more often;",
+            ),
+            (GapReason::Rejected, "the API does not accept their filter;"),
+        ] {
+            let gap = Gap {
+                reason,
+                ..one.clone()
+            };
+            let line = gaps_line("a", &[gap]).expect("a line");
+            assert!(line.contains(advice), "{line}");
+        }
+        assert_eq!(
+            window(&one),
+            "created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:05:00.000Z, region Tokyo (page)"
+        );
+        assert!(window(&before).ends_with(", at least 3 hidden"));
+    }
+
+    #[test]
+    fn what_is_left_for_the_next_run_says_why() {
+        for (deferred, out_of_time, told, expected) in [
+            (0, false, false, None),
+            (0, false, true, None),
+            (
+                1,
+                false,
+                false,
+                Some(
+                    "all requests were made (--max-requests 5000) before 1 more question about a \
+                     could be asked; the next run goes on",
+                ),
+            ),
+            (
+                2,
+                true,
+                false,
+                Some(
+                    "time ran out (--deadline 50s) before 2 more questions about a could be asked; \
+                     the next run goes on",
+                ),
+            ),
+            (
+                2,
+                true,
+                true,
+                Some(
+                    "told to end before 2 more questions about a could be asked; the next run goes \
+                     on",
+                ),
+            ),
+            (
+                0,
+                true,
+                true,
+                Some("told to end before all about a was asked; the next run goes on"),
+            ),
+        ] {
+            let app = AppRan {
+                app_id: "a".to_owned(),
+                deferred,
+                out_of_time,
+                ..AppRan::default()
+            };
+            let limits = Limits::default();
+            let line = deferred_line(&app, Bounds { limits, told });
+            assert_eq!(line.as_deref(), expected);
+        }
+    }
+}
