@@ -53,13 +53,18 @@ struct Say(LogFormat);
 
 impl<S: Subscriber> Layer<S> for Say {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut said = Said::default();
-        event.record(&mut said);
-        let level = *event.metadata().level();
-        match self.0 {
-            LogFormat::Text => say!("{}", said.text(level)),
-            LogFormat::Json => say!("{}", said.json(level)),
-        }
+        say!("{}", line(event, self.0));
+    }
+}
+
+/// An event as it is said.
+pub fn line(event: &Event<'_>, format: LogFormat) -> String {
+    let mut said = Said::default();
+    event.record(&mut said);
+    let level = *event.metadata().level();
+    match format {
+        LogFormat::Text => said.text(level),
+        LogFormat::Json => said.json(level).to_string(),
     }
 }
 

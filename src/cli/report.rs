@@ -28,22 +28,26 @@ pub fn tell(ran: &Ran, bounds: Bounds) {
             }
             continue;
         }
-        aside(app);
-        unanswered(app);
-        rejected(app);
-        deferred(app, bounds);
-        gaps(app);
-        if let Some(oldest) = app.begins_after {
-            info!(
-                target: NOTE,
-                app = app.app_id,
-                "the record of {} begins here; of processes created before {oldest}, those that \
-                 run are not known",
-                app.app_id
-            );
-        }
+        seen(app, bounds);
     }
     Report::from(ran).tell();
+}
+
+fn seen(app: &AppRan, bounds: Bounds) {
+    aside(app);
+    unanswered(app);
+    rejected(app);
+    deferred(app, bounds);
+    gaps(app);
+    if let Some(oldest) = app.begins_after {
+        info!(
+            target: NOTE,
+            app = app.app_id,
+            "the record of {} begins here; of processes created before {oldest}, those that run \
+             are not known",
+            app.app_id
+        );
+    }
 }
 
 fn not_seen(app: &AppRan, error: &NotSeen, bounds: Bounds) {
@@ -281,6 +285,16 @@ impl From<&Ran> for Report {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use prochist::model::SetAside;
+    use prochist::source::api::ApiError;
+    use prochist::sync::Rejected;
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt};
+
+    use super::super::log::{self, LogFormat};
     use super::*;
 
     fn gap(from: &str, to: &str, region: Option<&str>, hidden_at_least: Option<u64>) -> Gap {
@@ -294,6 +308,81 @@ mod tests {
             reason: GapReason::Page,
             hidden_at_least,
         }
+    }
+
+    /// Hears what is said, as lines of text.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<String>>>);
+
+    impl<S: Subscriber> Layer<S> for Heard {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            let line = log::line(event, LogFormat::Text);
+            self.0.lock().expect("a list").push(line);
+        }
+    }
+
+    fn said(app: &AppRan) -> Vec<String> {
+        let heard = Heard::default();
+        let bounds = Bounds {
+            limits: Limits::default(),
+            told: false,
+        };
+        let subscriber = tracing_subscriber::registry().with(heard.clone());
+        tracing::subscriber::with_default(subscriber, || seen(app, bounds));
+        let lines = heard.0.lock().expect("a list");
+        lines.clone()
+    }
+
+    #[test]
+    fn each_thing_that_matters_is_one_warning_and_the_rest_are_notes() {
+        let aside = |line| SetAside {
+            source: "page".to_owned(),
+            line: Some(line),
+            reason: "no id".to_owned(),
+            raw: Vec::new(),
+        };
+        let error = || ApiError::Rejected {
+            url: "http://x".to_owned(),
+            message: "no".to_owned(),
+        };
+        let rejected = |filter: &str, matters| Rejected {
+            filter: filter.to_owned(),
+            error: error(),
+            matters,
+        };
+        let app = AppRan {
+            app_id: "a".to_owned(),
+            set_aside: vec![aside(1), aside(2)],
+            unanswered: vec![error(), error()],
+            rejected: vec![rejected("region=X", true), rejected("region=Y", false)],
+            gaps: vec![gap("10:00:00", "10:05:00", None, None)],
+            deferred: 3,
+            begins_after: Some("2024-05-01T00:00:00Z".parse().expect("a time")),
+            ..AppRan::default()
+        };
+        let lines = said(&app);
+        let begins: Vec<&str> = lines
+            .iter()
+            .map(|line| line.get(..45).unwrap_or(line))
+            .collect();
+        assert_eq!(
+            begins,
+            [
+                "warning: 2 records of a could not be understo",
+                "note: set aside: page:2: no id",
+                "warning: 2 questions about a got no answer: h",
+                "note: no answer: http://x rejected the reques",
+                "warning: the API of a rejects the filter regi",
+                "note: the API of a rejects the filter region=",
+                "note: all requests were made (--max-requests ",
+                "warning: processes of a created from 2024-05-",
+                "note: gap: created from 2024-05-01T10:00:00.0",
+                "note: the record of a begins here; of process",
+            ],
+            "{lines:#?}"
+        );
+        assert!(lines[4].contains("region=X; skipped: http://x rejected"));
+        assert_eq!(said(&AppRan::default()), [] as [String; 0]);
     }
 
     #[test]

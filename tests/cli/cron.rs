@@ -505,10 +505,10 @@ fn limits_of_a_run_leave_the_rest_to_the_next() {
     let place = Place::new();
     synced(&place, &stub(well), &[]).ok();
     let (url, _requests, _release) = holding(|path| path.contains("/info/"));
-    let ran = synced(&place, &url, &["--deadline", "1s"]).ended(3);
+    let ran = synced(&place, &url, &["--deadline", "2s"]).ended(3);
     assert!(
         ran.stderr
-            .starts_with("warning: time ran out (--deadline 1s) before "),
+            .starts_with("warning: time ran out (--deadline 2s) before "),
         "{ran:?}"
     );
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
