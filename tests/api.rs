@@ -262,20 +262,20 @@ async fn errors_are_told_apart_by_what_can_be_done() {
             "501 Not Implemented",
             String::new(),
             "answered HTTP 501",
-            false,
+            true,
         ),
         ("204 No Content", String::new(), "answered HTTP 204", false),
         (
             "200 OK",
             "<!DOCTYPE html>".into(),
             "did not answer as a ProcessV2 API: it sent a web page (HTML)",
-            false,
+            true,
         ),
         (
             "200 OK",
             String::new(),
             "did not answer as a ProcessV2 API: it sent nothing",
-            false,
+            true,
         ),
         (
             "200 OK",
@@ -287,7 +287,7 @@ async fn errors_are_told_apart_by_what_can_be_done() {
             "200 OK",
             format!("[{EXAMPLE}] x"),
             "did not answer as a ProcessV2 API: malformed JSON",
-            false,
+            true,
         ),
         (
             "200 OK",

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
+use tracing::debug;
 
 mod error;
 mod token;
@@ -341,6 +342,11 @@ impl Client {
             }
         }
         let body = self.token.taken_out_of(body);
+        debug!(
+            status = status.as_u16(),
+            bytes = body.len() as u64,
+            "GET {url}"
+        );
         Ok(Answer {
             status,
             location,

@@ -604,7 +604,7 @@ fn coverage_and_status_of_imports() {
         ("lost", json!(1)),
         ("set_aside", json!(0)),
         ("gaps", json!(0)),
-        ("troubled_in_a_row", json!(0)),
+        ("failed_syncs_in_a_row", json!(0)),
         ("schema_version", json!(1)),
         // Seven of app a and five of app b: never ten.
         ("longest_safe_interval_ms", Value::Null),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::MAX_BODY_BYTES;
 
@@ -105,6 +106,8 @@ pub enum ApiError {
         url: String,
         /// What it answered instead.
         hint: String,
+        /// Whether it is JSON after all, only not what was asked for.
+        is_json: bool,
     },
     /// The answer is larger than [`MAX_BODY_BYTES`].
     #[error("{url} answered more than {MAX_BODY_BYTES} bytes")]
@@ -115,11 +118,12 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Whether the same request may well succeed a little later. What is no JSON counts, since a
-    /// server or a gateway in trouble sends such things, and a login page costs a few tries only.
+    /// Whether the same request may well succeed a little later. What is no JSON at all counts, since
+    /// a server or a gateway in trouble sends such things, and a login page costs a few tries only.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Truncated { .. } | Self::NotJson { .. } => true,
+            Self::Unreachable { .. } | Self::Truncated { .. } => true,
+            Self::NotJson { is_json, .. } => !is_json,
             Self::Status { code, .. } => matches!(code, 408 | 429 | 500..=599),
             _ => false,
         }
@@ -144,6 +148,7 @@ impl ApiError {
         Self::NotJson {
             url: url.to_string(),
             hint,
+            is_json: serde_json::from_slice::<IgnoredAny>(body).is_ok(),
         }
     }
 }
