@@ -72,7 +72,7 @@ impl ConfigFile {
         let path = &place.value;
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound && !must_exist => {
+            Err(e) if !must_exist && (e.kind() == ErrorKind::NotFound || is_out_of_sight(path)) => {
                 return Ok(Self {
                     place: Some(place),
                     ..Self::default()
@@ -129,6 +129,12 @@ impl ConfigFile {
         let path = self.place.as_ref()?.value.clone();
         Some(Setting::new(value, Origin::File(path)))
     }
+}
+
+/// Whether nobody can tell if it is there: in the folder of somebody else, as where `HOME` was kept
+/// by a change of user.
+fn is_out_of_sight(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied)
 }
 
 fn broken(path: &Path, text: &str, error: &toml::de::Error) -> Failure {

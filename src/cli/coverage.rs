@@ -42,11 +42,18 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
                 || "its other regions".to_owned(),
                 |region| printable(region),
             );
+            let whole = if mark.until < mark.since {
+                "nothing created yet".to_owned()
+            } else {
+                format!(
+                    "every creation from {} to {} is on record, gaps aside",
+                    mark.since, mark.until
+                )
+            };
             text.push_str(&format!(
-                "{} in {region}: every creation from {} to {} is on record, gaps aside\n",
+                "{} in {region}: {whole}, as of {}\n",
                 printable(&mark.app_id),
-                mark.since,
-                mark.until
+                mark.looked_at
             ));
         }
         for run in &report.troubled_runs {

@@ -6,7 +6,7 @@ use std::pin::pin;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::plan::{Before, Findings, Plan, Seen, Window};
 use super::request::{Asker, NoAnswer};
@@ -205,7 +205,7 @@ impl Looking {
             .map(|process| process.process_id.as_str())
             .filter(|id| !self.processes.contains_key(*id))
             .collect();
-        info!(
+        debug!(
             shown = self.processes.len(),
             to_ask = missing.len(),
             "lists are done; asking for the open processes that none showed"

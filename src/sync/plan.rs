@@ -23,9 +23,16 @@ pub const PAGE_ROWS: usize = 10;
 /// longer. "About an hour" is what those that say anything say.
 pub const TRUSTED_MEMORY_MS: i64 = 3_600_000;
 
-/// How far behind the time of a look the watermark of a quiet app stays: what was created while the
-/// answer was on its way may not be in it.
-const ON_ITS_WAY_MS: i64 = 10_000;
+/// How far the clock that dates creations is trusted to be behind ours at most, while there is no
+/// creation yet to tell by: a day.
+const CLOCKS_DIFFER_MS: i64 = 86_400_000;
+
+/// While the newest creation shown is no older than this, the clock that dates creations is taken to
+/// be one that keeps time with ours.
+const KEEPS_TIME_MS: i64 = 300_000;
+
+/// A page is this much later than the beginning of its run at most, or not much later.
+const A_RUN_MS: i64 = 60_000;
 
 /// `Date` headers have whole seconds.
 const DATE_STEP_MS: i64 = 1000;
@@ -57,6 +64,16 @@ impl Window {
     }
 }
 
+impl Window {
+    fn admits(&self, process: &Process) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Regions(regions) => regions.contains(&process.region),
+            Self::Leaf { region, status } => process.region == *region && process.status == *status,
+        }
+    }
+}
+
 /// A page, as far as it tells what it may not show.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
@@ -74,10 +91,6 @@ impl Seen<'_> {
 
     fn oldest(&self) -> Option<UtcMillis> {
         self.processes.iter().map(|p| p.created_at).min()
-    }
-
-    fn newest(&self) -> Option<UtcMillis> {
-        self.processes.iter().map(|p| p.created_at).max()
     }
 
     /// Whether it shows everything of its filter that was created after the mark.
@@ -147,6 +160,12 @@ pub(super) struct Plan {
     leaves: Vec<Leaf>,
     /// The earliest end of all processes shown.
     earliest_end: Option<UtcMillis>,
+    /// The newest creation shown.
+    newest: Option<UtcMillis>,
+    /// What the page of everything may hide was created before this.
+    everything_hides_until: Option<UtcMillis>,
+    /// Whether a page showed what it was not asked for: then no page tells anything but the first.
+    ignores_filters: bool,
 }
 
 /// The name that no region has: all those that have not been named.
@@ -229,6 +248,9 @@ impl Plan {
             queue: VecDeque::from([Window::Everything]),
             leaves: Vec::new(),
             earliest_end: None,
+            newest: None,
+            everything_hides_until: None,
+            ignores_filters: false,
         };
         for status in KNOWN_STATUSES {
             if !before.rejected_statuses.contains(status) || before.statuses.contains(status) {
@@ -249,8 +271,14 @@ impl Plan {
     /// Takes in what a page shows.
     pub fn page(&mut self, window: &Window, seen: Seen<'_>) {
         self.learn(seen);
+        self.ignores_filters |= seen.processes.iter().any(|process| !window.admits(process));
+        if self.ignores_filters {
+            self.queue.clear();
+            return;
+        }
         match window {
             Window::Everything => {
+                self.everything_hides_until = Some(self.hides_until(seen));
                 let names = self.regions.keys().cloned().collect();
                 self.regions_shown(window, names, seen);
             }
@@ -329,9 +357,12 @@ impl Plan {
 
     /// What it all comes to. `hides` says what became of each leaf; `has_forgotten`, that the API no
     /// longer knew a process which the look before this one had shown.
-    pub fn settle(self, hides: impl Fn(&Leaf) -> Hides, has_forgotten: bool) -> Findings {
+    pub fn settle(mut self, hides: impl Fn(&Leaf) -> Hides, has_forgotten: bool) -> Findings {
         let mut gaps = Vec::new();
         let mut begins_after = None;
+        if self.ignores_filters {
+            begins_after = self.leave_at_everything(&mut gaps);
+        }
         let mut hidden = |region: &str, status: Option<&str>, until, reason, unaccounted| {
             let mark = self
                 .regions
@@ -345,7 +376,7 @@ impl Plan {
             let before: Option<u64> = mark.unaccounted;
             let at_least =
                 Option::zip(unaccounted, before).map(|(n, b): (u64, u64)| n.saturating_sub(b));
-            let since = mark.until;
+            let since = self.unseen_since(mark, until);
             if since < until {
                 gaps.push(Gap {
                     app_id: self.app_id.clone(),
@@ -385,6 +416,7 @@ impl Plan {
     }
 
     fn learn(&mut self, seen: Seen<'_>) {
+        self.newest = self.newest.max(self.newest_of(seen));
         for process in seen.processes {
             self.earliest_end = [self.earliest_end, process.terminated_at]
                 .into_iter()
@@ -423,14 +455,14 @@ impl Plan {
     }
 
     fn regions_shown(&mut self, window: &Window, names: Vec<String>, seen: Seen<'_>) {
-        let (started_at, until) = (self.started_at, self.hides_until(seen));
+        let (newest, until) = (self.newest_of(seen), self.hides_until(seen));
         let mut open = BTreeSet::new();
         for name in names {
             let Some(region) = self.regions.get_mut(&name) else {
                 continue;
             };
             let marked = region.marked_until();
-            region.rises_to = region.rises_to.max(Some(risen(marked, seen, started_at)));
+            region.rises_to = region.rises_to.max(marked).max(newest);
             region.hides_until = Some(until);
             if seen.proves(marked) {
                 region.state = State::Whole;
@@ -496,6 +528,69 @@ impl Plan {
         oldest.unwrap_or_else(|| seen.server_time.unwrap_or(self.started_at))
     }
 
+    /// Gives up on narrowing: what the page of everything leaves open is one gap.
+    fn leave_at_everything(&mut self, gaps: &mut Vec<Gap>) -> Option<UtcMillis> {
+        self.leaves.clear();
+        let until = self.everything_hides_until?;
+        let mut since = None;
+        let mut begins_after = None;
+        for name in self.regions.keys().cloned().collect::<Vec<_>>() {
+            let Some(region) = self.regions.get_mut(&name) else {
+                continue;
+            };
+            if region.state == State::Whole && region.asked.is_empty() {
+                continue;
+            }
+            region.state = State::Whole;
+            // How many were hidden before cannot be told either.
+            region.is_full = true;
+            match &self.regions[&name].mark {
+                Some(mark) => {
+                    let unseen = self.unseen_since(mark, until);
+                    since = since.map_or(Some(unseen), |since: UtcMillis| Some(since.min(unseen)));
+                }
+                None => begins_after = Some(until),
+            }
+        }
+        gaps.extend(since.filter(|since| *since < until).map(|since| Gap {
+            app_id: self.app_id.clone(),
+            region: None,
+            status: None,
+            since,
+            until,
+            reason: GapReason::Page,
+            hidden_at_least: None,
+        }));
+        begins_after
+    }
+
+    /// The newest creation that a page shows. One that was dated into the future must not carry the
+    /// watermark there: then every page would seem to reach back to it.
+    fn newest_of(&self, seen: Seen<'_>) -> Option<UtcMillis> {
+        let server_time = seen.server_time.unwrap_or(self.started_at);
+        let latest = server_time.plus_millis(DATE_STEP_MS);
+        let created = seen.processes.iter().map(|process| process.created_at);
+        created.filter(|created| *created <= latest).max()
+    }
+
+    /// From which creation time on there may be processes that neither the look which made the mark
+    /// nor this one has shown, where this one reaches back to `shown`.
+    ///
+    /// That look showed all there was, up to its own moment, which may be long after the mark. What
+    /// the clock that dates creations said then is not known; but by now, when it says `shown` or
+    /// more, it has gone on by no more than the time between the looks. That holds whatever it is
+    /// set to, if only it goes as ours does.
+    fn unseen_since(&self, mark: &Watermark, shown: UtcMillis) -> UtcMillis {
+        let between_ms = self.started_at.millis_since(mark.looked_at).max(0);
+        let behind_ms = |newest| self.started_at.millis_since(newest);
+        let goes_on = self
+            .newest
+            .map(behind_ms)
+            .is_some_and(|ms| ms <= KEEPS_TIME_MS);
+        let since = goes_on.then(|| shown.plus_millis(-between_ms - A_RUN_MS));
+        since.max(Some(mark.until)).unwrap_or(mark.until)
+    }
+
     /// The stretch since the watermarks, if so much time has passed since the looks that made them
     /// that the API may have forgotten who came and went in it.
     fn forgotten(&self, has_forgotten: bool) -> Vec<Gap> {
@@ -508,15 +603,17 @@ impl Plan {
             // It shows one that had ended by then, so it has not forgotten those that ended later.
             let remembers = self.earliest_end.is_some_and(|end| end <= mark.looked_at);
             let is_lapsed = has_forgotten || (pause_ms > TRUSTED_MEMORY_MS && !remembers);
-            is_lapsed.then_some(mark.until)
+            // With nothing shown there is only the mark.
+            let shown = self.newest.unwrap_or(mark.until);
+            is_lapsed.then(|| self.unseen_since(mark, shown))
         };
         let named = self.regions.iter().filter(|(name, _)| *name != REST);
         let (lapsed, kept): (Vec<_>, Vec<_>) = named
             .filter(|(_, region)| region.state == State::Whole)
             .map(|(name, region)| (name, lapsed(region)))
             .partition(|(_, since)| since.is_some());
-        let until = self.regions.values().filter_map(|r| r.rises_to).max();
-        let until = until.map_or(self.started_at, |until| until.max(self.started_at));
+        let until = self.newest.max(Some(self.started_at));
+        let until = until.unwrap_or(self.started_at);
         let gap = |region: Option<&String>, since| Gap {
             app_id: self.app_id.clone(),
             region: region.cloned(),
@@ -565,14 +662,17 @@ impl Plan {
             let is_proved = matches!(region.state, State::Whole | State::Rejected);
             // Coverage of regions that nobody has named begins with the first look at the others.
             let begins = name == REST && region.mark.is_none();
-            let until = region.rises_to.filter(|_| is_proved || begins);
-            let Some(until) = until else {
+            if !(is_proved || begins) {
                 return region.mark.clone();
-            };
+            }
+            let nothing_yet = self.started_at.plus_millis(-CLOCKS_DIFFER_MS);
             Some(Watermark {
                 region: None,
-                since: region.mark.as_ref().map_or(until, |mark| mark.since),
-                until,
+                since: match &region.mark {
+                    Some(mark) => mark.since,
+                    None => region.rises_to.unwrap_or(self.started_at),
+                },
+                until: region.rises_to.unwrap_or(nothing_yet),
                 looked_at: self.started_at,
                 unaccounted: self.unaccounted(name, region, hides),
             })
@@ -592,19 +692,6 @@ impl Plan {
         });
         rest.iter().cloned().chain(own).collect()
     }
-}
-
-/// The watermark that a page would prove: the newest creation that it shows, or, where that is long
-/// past, a little before the look, for what came since is on its way.
-fn risen(marked: Option<UtcMillis>, seen: Seen<'_>, started_at: UtcMillis) -> UtcMillis {
-    let server_time = seen.server_time.unwrap_or(started_at);
-    // One that was dated into the future must not carry the watermark there.
-    let newest = seen
-        .newest()
-        .map(|n| n.min(server_time.plus_millis(DATE_STEP_MS)));
-    // Both clocks must agree that it is past.
-    let quiet = server_time.min(started_at).plus_millis(-ON_ITS_WAY_MS);
-    newest.max(Some(quiet)).max(marked).unwrap_or(quiet)
 }
 
 /// Whether a process with this status has ended.

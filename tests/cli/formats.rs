@@ -117,11 +117,19 @@ fn cases() -> Vec<Case> {
             ],
         ),
         Case {
-            extras: &["run_results", "troubled_runs"],
+            extras: &[
+                "run_results",
+                "troubled_runs",
+                "last_complete_sync",
+                "failed_syncs_in_a_row",
+                "hidden_at_least",
+                "longest_safe_interval_ms",
+                "watermarks",
+            ],
             ..case(
                 &["coverage"],
                 "coverage",
-                &["since", "until", "filter", "hidden_at_least"],
+                &["since", "until", "filter", "hidden_at_least", "reason"],
             )
         },
         case(
@@ -307,7 +315,7 @@ fn an_empty_answer_still_names_its_columns() {
         ),
         (
             &["coverage"],
-            "since,until,filter,hidden_at_least".to_owned(),
+            "since,until,filter,hidden_at_least,reason".to_owned(),
         ),
     ] {
         let args = [args, &nobody].concat();

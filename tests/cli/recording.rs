@@ -76,18 +76,19 @@ fn sync_records_what_a_served_simulation_shows() {
     let mut api = Api::serve(&place, &["--concurrent", "30", "--seed", "5"]);
     let first = api.sync(&place, &["--format", "json"]).ok();
     let report = first.json();
-    for (field, expected) in [
-        ("requests", 1),
-        ("processes_seen", 10),
-        ("processes_new", 10),
-        ("gaps", 0),
-    ] {
-        assert_eq!(report[field], expected, "{field} of {report}");
-    }
-    // Ten rows and nothing on record: what runs beside them is unknown, and it says so once.
+    // The first look sweeps all windows: more than one list shows.
+    assert!(report["processes_seen"].as_u64() > Some(30), "{report}");
+    assert_eq!(report["processes_new"], report["processes_seen"]);
+    assert_eq!(
+        (&report["gaps"], &report["result"]),
+        (&json!(0), &json!("complete"))
+    );
+    // Where even that leaves some out, it says so once.
+    let notes = first.stderr.lines();
     assert!(
-        first.stderr.starts_with("note: the record of app-")
-            && first.stderr.ends_with("those that run are not known\n"),
+        notes
+            .into_iter()
+            .all(|line| line.starts_with("note: the record of app-")),
         "{first:?}"
     );
     // In a pipe and with nothing wrong, cron hears nothing.
@@ -276,7 +277,10 @@ fn a_process_that_could_not_be_asked_for_makes_a_run_partial_and_loses_nobody() 
         "{ran:?}"
     );
     assert!(
-        warnings[1].ends_with(" may have gone unseen; sync more often; see `prochist coverage`"),
+        warnings[1].ends_with(
+            " may have gone unseen; the API may have forgotten them since the look before: sync \
+             more often; see `prochist coverage`"
+        ),
         "{ran:?}"
     );
     assert_eq!(
@@ -353,7 +357,7 @@ fn gaps_are_told_by_every_question_that_they_touch() {
     drop(store);
 
     let gap = json!({"since": "2024-05-01T11:30:00.000Z", "until": "2024-05-01T11:44:00.000Z",
-                     "filter": "app=a region=Tokyo", "hidden_at_least": 2});
+                     "filter": "app=a region=Tokyo", "hidden_at_least": 2, "reason": "page"});
     assert_eq!(json!(place.rows(&["coverage"])), json!([gap]));
     for (args, touched) in [
         (&["failures"][..], true),

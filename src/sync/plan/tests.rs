@@ -65,6 +65,15 @@ fn show(plan: &mut Plan, window: &Window, processes: &[Process]) {
     plan.page(window, seen);
 }
 
+/// Ten of those that a window is about: of its first region, or of Tokyo.
+fn full_page(window: &Window, newest: i64) -> Vec<Process> {
+    match window {
+        Window::Everything => rows("Tokyo", "running", newest, 10),
+        Window::Regions(names) => rows(&names[0], "running", newest, 10),
+        Window::Leaf { region, status } => rows(region, status, newest, 10),
+    }
+}
+
 fn regions(names: &[&str]) -> Window {
     Window::Regions(names.iter().map(|name| (*name).to_owned()).collect())
 }
@@ -87,9 +96,8 @@ fn a_short_page_and_one_that_reaches_back_prove_everything_in_one_call() {
         assert_eq!(plan.next(), None);
         let found = plan.settle(everything_hides, false);
         assert_eq!((found.gaps, found.begins_after), (vec![], None));
-        // Ten seconds before the look, or the newest shown if that is later.
         let newest = page.iter().map(|p| p.created_at).max();
-        let until = newest.max(Some(at(90_000))).unwrap();
+        let until = newest.unwrap_or(at(40_000));
         let expected = Watermark {
             until,
             looked_at: at(100_000),
@@ -220,12 +228,11 @@ fn the_first_look_sweeps_all_windows_and_coverage_begins_there() {
     let mut asked = BTreeSet::new();
     while let Some(window) = plan.next() {
         asked.insert(window.filter().to_string());
-        let region = match &window {
-            Window::Regions(names) if names.len() == 1 => names[0].clone(),
-            Window::Leaf { region, .. } => region.clone(),
-            _ => "Nowhere_known".to_owned(),
+        let page = match &window {
+            Window::Everything => rows("Nowhere_known", "running", 99_000, 10),
+            narrower => full_page(narrower, 99_000),
         };
-        show(&mut plan, &window, &rows(&region, "running", 99_000, 10));
+        show(&mut plan, &window, &page);
     }
     for region in KNOWN_REGIONS.into_iter().chain(["Nowhere_known"]) {
         for status in KNOWN_STATUSES {
@@ -247,7 +254,7 @@ fn a_region_without_an_answer_keeps_its_watermark() {
         match &window {
             Window::Leaf { status, .. } if status == "draining" => plan.unanswered(&window),
             Window::Regions(names) if names.len() > 1 => show(&mut plan, &window, &[]),
-            _ => show(&mut plan, &window, &rows("Tokyo", "running", 99_000, 10)),
+            window => show(&mut plan, window, &full_page(window, 99_000)),
         }
     }
     let found = plan.settle(everything_hides, false);
@@ -268,6 +275,35 @@ fn a_region_without_an_answer_keeps_its_watermark() {
             .any(|m| m.region.as_deref() == Some("Tokyo"))
     );
     assert_eq!(found.marks.len(), 14);
+}
+
+/// An API, or something in between, that does not know filters: no more is asked than shows it, and
+/// what the one page leaves open is one gap.
+#[test]
+fn an_api_that_ignores_filters_is_not_narrowed() {
+    for (marks, expected) in [(vec![mark(None, 40_000, 50_000)], 1), (vec![], 0)] {
+        let mut plan = Plan::new(&before(marks), at(100_000));
+        let mut page = rows("Tokyo", "running", 99_000, 6);
+        page.extend(rows("London", "starting", 98_500, 4));
+        let mut asked = 0;
+        while let Some(window) = plan.next() {
+            asked += 1;
+            show(&mut plan, &window, &page);
+        }
+        assert_eq!(asked, 2);
+        assert_eq!(plan.leaves().count(), 0);
+        let found = plan.settle(everything_hides, false);
+        assert_eq!(found.gaps.len(), expected);
+        for gap in found.gaps {
+            assert_eq!((gap.region, gap.status), (None, None));
+            assert_eq!((gap.since, gap.until), (at(40_000), at(94_001)));
+        }
+        assert_eq!(found.begins_after, (expected == 0).then_some(at(94_001)));
+        let [mark] = &found.marks[..] else {
+            panic!("{:?}", found.marks);
+        };
+        assert_eq!((mark.until, mark.looked_at), (at(99_000), at(100_000)));
+    }
 }
 
 #[test]
@@ -349,13 +385,68 @@ fn a_date_in_the_future_proves_nothing() {
         &rows("Tokyo", "running", 900_000, 1),
     );
     let marks = plan.settle(everything_hides, false).marks;
-    assert_eq!(marks[0].until, at(101_000)); // the look, and the second that a date may be short
+    assert_eq!(marks[0].until, at(40_000));
+    // The server's own clock tells what is the future, to the second that a date may be short.
+    let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+    plan.next();
     let page = Seen {
-        processes: &rows("Tokyo", "running", 900_000, 1),
-        rows: 1,
+        processes: &rows("Tokyo", "running", 96_001, 3),
+        rows: 3,
         server_time: Some(at(95_000)),
     };
-    assert_eq!(risen(Some(at(40_000)), page, at(100_000)), at(96_000));
+    plan.page(&Window::Everything, page);
+    assert_eq!(
+        plan.settle(everything_hides, false).marks[0].until,
+        at(95_001)
+    );
+}
+
+/// With nothing created yet, nothing tells how far behind the clock is that dates creations.
+#[test]
+fn an_empty_first_look_proves_no_page_that_comes_later() {
+    let mut plan = Plan::new(&before(vec![]), at(100_000_000));
+    plan.next();
+    show(&mut plan, &Window::Everything, &[]);
+    let marks = plan.settle(everything_hides, false).marks;
+    assert_eq!(marks[0].since, at(100_000_000));
+    let mut plan = Plan::new(&before(marks), at(100_060_000));
+    while let Some(window) = plan.next() {
+        show(
+            &mut plan,
+            &window,
+            &rows("Tokyo", "running", 90_000_000, 10),
+        );
+    }
+    assert!(!plan.settle(everything_hides, false).gaps.is_empty());
+}
+
+/// A burst after a long quiet time hides nothing from before the look that found it quiet.
+#[test]
+fn a_gap_after_a_quiet_time_begins_with_the_look_before() {
+    let (day, hour) = (86_400_000, 3_600_000);
+    for (behind, since) in [
+        (0, day - 70_000 + 1),
+        (200_000, day - 270_000 + 1),
+        (day, 40_000),
+    ] {
+        let now = day + hour;
+        let marks = vec![mark(None, 40_000, day)];
+        let mut plan = Plan::new(&before(marks), at(now));
+        while let Some(window) = plan.next() {
+            // The clock that dates creations is behind ours by so much.
+            let page = match &window {
+                Window::Regions(names) if names[0] != "Tokyo" => vec![],
+                window => full_page(window, now - 1000 - behind),
+            };
+            show(&mut plan, &window, &page);
+        }
+        let gaps = plan.settle(everything_hides, false).gaps;
+        assert_eq!(gaps.len(), 6);
+        assert!(
+            gaps.iter().all(|gap| gap.since == at(since)),
+            "{behind} {gaps:?}"
+        );
+    }
 }
 
 /// A region that was never named before has the watermark of all that nobody had named.
@@ -391,13 +482,20 @@ fn a_new_region_must_reach_back_to_the_watermark_of_the_unnamed() {
 #[derive(Debug, Default)]
 struct Fleet {
     now: i64,
+    /// How far the clock that dates creations is behind.
+    behind: i64,
     processes: Vec<Process>,
 }
 
 impl Fleet {
     fn create(&mut self, region: usize) {
         let id = format!("p-{}", self.processes.len());
-        let new = process(&id, KNOWN_REGIONS[region], "starting", self.now);
+        let new = process(
+            &id,
+            KNOWN_REGIONS[region],
+            "starting",
+            self.now - self.behind,
+        );
         self.processes.push(new);
     }
 
@@ -451,8 +549,10 @@ proptest! {
             (prop::collection::vec(event(), 0..60), prop::collection::vec(event(), 40)),
             2..6,
         ),
+        pauses in prop::collection::vec(prop_oneof![Just(0), Just(200_000), Just(3_000_000)], 6),
+        behind in prop_oneof![Just(0), Just(45_000), Just(300_000), Just(5_000_000)],
     ) {
-        let mut fleet = Fleet { now: 1_000_000, ..Fleet::default() };
+        let mut fleet = Fleet { now: 100_000_000, behind, ..Fleet::default() };
         let mut known = before(vec![]);
         let mut recorded = BTreeSet::new();
         let mut gaps = Vec::new();
@@ -463,7 +563,8 @@ proptest! {
                 Event::Nothing => {}
             }
         };
-        for (between, during) in &looks {
+        for ((between, during), pause) in looks.iter().zip(pauses) {
+            fleet.now += pause;
             for (n, event) in between.iter().enumerate() {
                 // Some are created in the same millisecond.
                 fleet.now += if n % 3 == 0 { 500 } else { 0 };
