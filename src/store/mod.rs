@@ -7,6 +7,8 @@
 
 mod absence;
 mod file;
+#[cfg(feature = "sync")]
+mod filters;
 mod holds;
 mod known;
 mod ledger;
@@ -23,9 +25,9 @@ mod words;
 
 pub(crate) use file::open_to_read;
 pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
-pub use known::OpenProcess;
 #[cfg(feature = "sync")]
-pub(crate) use known::RejectedFilter;
+pub(crate) use filters::RejectedFilter;
+pub use known::OpenProcess;
 pub use lock::Lock;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,

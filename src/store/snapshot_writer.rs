@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params};
 
 #[cfg(feature = "sync")]
-use super::known::set_rejected;
+use super::filters::set_rejected;
 use super::known::set_watermarks;
 use super::ledger::{insert_aside, insert_gap};
 use super::recorder::Recorder;

@@ -427,7 +427,7 @@ fn a_gap_after_a_quiet_time_begins_with_the_look_before() {
     for (behind, since) in [
         (0, day - 70_000 + 1),
         (200_000, day - 270_000 + 1),
-        (day, 40_000),
+        (400_000, 40_000),
     ] {
         let now = day + hour;
         let marks = vec![mark(None, 40_000, day)];
