@@ -16,12 +16,16 @@ mod fleet;
 mod formats;
 #[path = "cli/import.rs"]
 mod import;
+#[path = "cli/network.rs"]
+mod network;
 #[path = "cli/place.rs"]
 mod place;
 #[path = "cli/questions.rs"]
 mod questions;
 #[path = "cli/recording.rs"]
 mod recording;
+#[path = "sync/script.rs"]
+mod script;
 #[path = "cli/sql.rs"]
 mod sql;
 #[path = "cli/stub.rs"]

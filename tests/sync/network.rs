@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::{dump, open};
-use crate::script::{Reply, Script, error, ok, process};
-use crate::truth::{MINUTE_MS, start};
+use crate::script::{Reply, Script, error, ok, process, start};
+use crate::truth::MINUTE_MS;
 
 /// Waits for next to nothing before it asks again.
 fn hasty() -> Limits {
