@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prochist::history::{CoverageGap, Row};
+use prochist::history::{CoverageGap, Row, WatermarkRow};
 
 use super::args::QuestionArgs;
 use super::failure::Failure;
@@ -37,24 +37,8 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
             let failed = human::count(failed, "sync has", "syncs have");
             text.push_str(&format!("since then {failed} failed\n"));
         }
-        for mark in &report.watermarks {
-            let region = mark.region.as_ref().map_or_else(
-                || "its other regions".to_owned(),
-                |region| printable(region),
-            );
-            let whole = if mark.until < mark.since {
-                "nothing created yet".to_owned()
-            } else {
-                format!(
-                    "every creation from {} to {} is on record, gaps aside",
-                    mark.since, mark.until
-                )
-            };
-            text.push_str(&format!(
-                "{} in {region}: {whole}, as of {}\n",
-                printable(&mark.app_id),
-                mark.looked_at
-            ));
+        for line in whole(&report.watermarks) {
+            text.push_str(&line);
         }
         for run in &report.troubled_runs {
             text.push_str(&format!(
@@ -91,4 +75,46 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
         &report,
     )?;
     Ok(gaps(&report.answer.coverage, args.narrowed.fail_on_gap))
+}
+
+/// One line for all regions of an app that stand alike.
+fn whole(marks: &[WatermarkRow]) -> Vec<String> {
+    let mut alike: Vec<(&WatermarkRow, Vec<String>)> = Vec::new();
+    for mark in marks {
+        let region = mark.region.as_ref().map_or_else(
+            || "regions not named here".to_owned(),
+            |region| printable(region),
+        );
+        let stands = |m: &WatermarkRow| (m.app_id.clone(), m.since, m.until, m.looked_at);
+        match alike
+            .iter_mut()
+            .find(|(first, _)| stands(first) == stands(mark))
+        {
+            Some((_, regions)) => regions.push(region),
+            None => alike.push((mark, vec![region])),
+        }
+    }
+    let line = |(mark, regions): (&WatermarkRow, Vec<String>)| {
+        let whole = if mark.until < mark.since {
+            "nothing created yet".to_owned()
+        } else if mark.until == mark.since {
+            format!("nothing is proved of what was created after {}", mark.until)
+        } else {
+            format!(
+                "every creation from {} to {} is on record, gaps aside",
+                mark.since, mark.until
+            )
+        };
+        // Where all regions stand alike there is nothing to tell apart.
+        let place = match marks.iter().filter(|m| m.app_id == mark.app_id).count() {
+            1 => String::new(),
+            _ => format!(" in {}", regions.join(", ")),
+        };
+        format!(
+            "{}{place}: {whole}, as of {}\n",
+            printable(&mark.app_id),
+            mark.looked_at
+        )
+    };
+    alike.into_iter().map(line).collect()
 }

@@ -1,9 +1,11 @@
 //! `prochist sync`: one run and its end, or one after another on a steady beat.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use prochist::source::api::{ApiError, Client, Options};
 use prochist::sync::{Job, Limits, NotSeen, Ran, Stopper};
 use prochist::{Error, Lock, RunResult, Store};
@@ -14,6 +16,7 @@ use super::args::SyncArgs;
 use super::beat::next_beat;
 use super::clock::now;
 use super::failure::Failure;
+use super::human;
 use super::output::Output;
 use super::report::{Bounds, Report, tell};
 use super::settings::{Origin, Settings};
@@ -21,6 +24,9 @@ use super::signals::Ended;
 
 /// Time from one try to take the lock to the next.
 const POLL: Duration = Duration::from_millis(50);
+
+/// Time from one picture of the spinner to the next.
+const TICK: Duration = Duration::from_millis(100);
 
 pub fn run(args: &SyncArgs, settings: &Settings<'_>, output: &Output) -> Result<Done, Failure> {
     let sync = Sync::new(args, settings, output)?;
@@ -54,6 +60,7 @@ struct Sync<'a> {
     database: PathBuf,
     limits: Limits,
     fail_on_gap: bool,
+    verbose: bool,
     output: &'a Output,
 }
 
@@ -84,6 +91,7 @@ impl<'a> Sync<'a> {
                 ..Limits::default()
             },
             fail_on_gap: args.fail_on_gap,
+            verbose: args.verbose > 0,
             output,
         })
     }
@@ -118,7 +126,10 @@ impl<'a> Sync<'a> {
     }
 
     async fn once(&self, ended: &mut Ended) -> Result<Done, Failure> {
-        let (ran, bounds) = self.look(ended).await?;
+        let waiting = self.waiting();
+        let looked = self.look(ended).await;
+        waiting.finish_and_clear();
+        let (ran, bounds) = looked?;
         self.tell(&ran, bounds)?;
         let has_gap = ran.gaps().next().is_some();
         match ran.result {
@@ -127,6 +138,22 @@ impl<'a> Sync<'a> {
             RunResult::Complete if self.fail_on_gap && has_gap => Ok(Done::Partial),
             RunResult::Complete => Ok(Done::Whole),
         }
+    }
+
+    /// For people, that it is still at it; log lines tell as much, and would be in its way.
+    fn waiting(&self) -> ProgressBar {
+        if self.verbose || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let apps = human::count(self.apps.len() as u64, "app", "apps");
+        let most = humantime::format_duration(self.limits.deadline);
+        let bar = ProgressBar::new_spinner()
+            .with_message(format!("asking about {apps}, for {most} at most"));
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(TICK);
+        bar
     }
 
     /// Goes on until it is told to end. A run that fails is one line, and the next one tries again.
@@ -214,6 +241,11 @@ fn failed(ran: Ran) -> Failure {
 fn not_seen(error: NotSeen) -> Failure {
     match error {
         NotSeen::Failed(error) => api(error),
+        NotSeen::OutOfTime { .. } => Failure::caused(&error)
+            .hint("check --base-url and the network, or give a longer --deadline"),
+        NotSeen::OutOfRequests { .. } => {
+            Failure::caused(&error).hint("give more --max-requests, or look at fewer apps in a run")
+        }
         other => Failure::caused(&other),
     }
 }

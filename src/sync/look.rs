@@ -67,7 +67,7 @@ impl Answers {
                 self.deferred += 1;
                 self.out_of_time = true;
             }
-            NoAnswer::OutOfRequests => self.deferred += 1,
+            NoAnswer::OutOfRequests(_) => self.deferred += 1,
         }
     }
 }

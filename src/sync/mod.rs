@@ -137,10 +137,12 @@ pub enum NotSeen {
         latest: Option<String>,
     },
     /// The run had made all its requests.
-    #[error("all requests of the run were made before {app_id} could be looked at")]
+    #[error("all requests of the run were made before {app_id} could be looked at{}", after(latest.as_deref()))]
     OutOfRequests {
         /// The app.
         app_id: String,
+        /// Why the latest try failed, if one did.
+        latest: Option<String>,
     },
 }
 
@@ -186,7 +188,7 @@ pub async fn run(
     let name = |apps: &[String]| format!("{} {}", job.api, apps.join(" "));
     let mut run = store.begin(RunKind::Sync, &name(job.apps), now())?;
     let (mut apps, mut bytes) = (Vec::new(), 0);
-    for app_id in job.apps {
+    for (place, app_id) in longest_waiting_first(run.store(), job.apps)? {
         run.stream_of(&name(std::slice::from_ref(app_id)), app_id);
         let known = known(run.store(), app_id, now())?;
         let mut app = match look(client, &asker, &known).await {
@@ -200,8 +202,10 @@ pub async fn run(
             },
         };
         app.app_id.clone_from(app_id);
-        apps.push(app);
+        apps.push((place, app));
     }
+    apps.sort_by_key(|(place, _)| *place);
+    let apps: Vec<AppRan> = apps.into_iter().map(|(_, app)| app).collect();
     let result = result(&apps);
     let ran = Ran {
         run_id: run.id(),
@@ -222,6 +226,25 @@ pub async fn run(
     Ok(ran)
 }
 
+/// The apps with their places, those first whose latest look is longest ago: where time or requests
+/// run out, it is not always the same ones that go without.
+fn longest_waiting_first<'a>(
+    store: &Store,
+    apps: &'a [String],
+) -> Result<Vec<(usize, &'a String)>, Error> {
+    let mut waiting = Vec::with_capacity(apps.len());
+    for (place, app_id) in apps.iter().enumerate() {
+        let marks = store.watermarks(app_id)?;
+        let looked_at = marks.iter().map(|mark| mark.looked_at).max();
+        waiting.push((looked_at, place, app_id));
+    }
+    waiting.sort();
+    Ok(waiting
+        .into_iter()
+        .map(|(_, place, app_id)| (place, app_id))
+        .collect())
+}
+
 fn result(apps: &[AppRan]) -> RunResult {
     let all = |result| apps.iter().all(|app| app.result() == result);
     if all(RunResult::Complete) {
@@ -238,7 +261,7 @@ fn not_seen(no: NoAnswer, app_id: &str) -> NotSeen {
     match no {
         NoAnswer::Failed(error) => NotSeen::Failed(error),
         NoAnswer::OutOfTime(latest) => NotSeen::OutOfTime { app_id, latest },
-        NoAnswer::OutOfRequests => NotSeen::OutOfRequests { app_id },
+        NoAnswer::OutOfRequests(latest) => NotSeen::OutOfRequests { app_id, latest },
     }
 }
 

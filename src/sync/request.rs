@@ -123,8 +123,8 @@ pub(super) enum NoAnswer {
     Failed(ApiError),
     /// The run was over before it had one; why the latest try failed, if one did.
     OutOfTime(Option<String>),
-    /// The run may make no more requests.
-    OutOfRequests,
+    /// The run may make no more requests; why the latest try failed, if one did.
+    OutOfRequests(Option<String>),
 }
 
 /// Makes the requests of one run and counts them.
@@ -173,7 +173,7 @@ impl Asker {
         let latest = Mutex::new(None);
         let tries = (async || {
             if !self.may_request() {
-                return Err(NoAnswer::OutOfRequests);
+                return Err(NoAnswer::OutOfRequests(None));
             }
             call().await.map_err(NoAnswer::Failed)
         })
@@ -196,15 +196,16 @@ impl Asker {
                 *latest = Some(error);
             }
         });
-        let over = || {
-            let latest = latest.lock().ok().and_then(|mut latest| latest.take());
-            Err(NoAnswer::OutOfTime(latest))
-        };
+        let at_last = || latest.lock().ok().and_then(|mut latest| latest.take());
+        let over = || Err(NoAnswer::OutOfTime(at_last()));
         tokio::select! {
             biased; // nothing more is asked once it is over
             () = self.stop.told() => over(),
             () = tokio::time::sleep_until(self.until) => over(),
-            answer = tries => answer,
+            answer = tries => answer.map_err(|no| match no {
+                NoAnswer::OutOfRequests(_) => NoAnswer::OutOfRequests(at_last()),
+                no => no,
+            }),
         }
     }
 

@@ -31,6 +31,7 @@ fn hasty() -> Limits {
 
 struct Recorder {
     folder: TempDir,
+    apps: Vec<String>,
     options: Options,
     limits: Limits,
     minute: i64,
@@ -40,6 +41,7 @@ impl Recorder {
     fn new() -> Self {
         Self {
             folder: TempDir::new().unwrap(),
+            apps: vec!["a".to_owned()],
             options: Options::default(),
             limits: hasty(),
             minute: 0,
@@ -62,7 +64,7 @@ impl Recorder {
         let client = Client::new(&script.base_url, token, self.options).unwrap();
         let job = Job {
             api: "scripted",
-            apps: &["a".to_owned()],
+            apps: &self.apps,
             limits: self.limits,
         };
         let mut store = Store::open(&self.database()).unwrap();
@@ -523,6 +525,34 @@ fn a_lost_process_that_is_seen_again_is_back() {
     );
 }
 
+/// Where the requests of a run do not do for all of its apps, each has its turn.
+#[test]
+fn no_app_waits_forever_for_its_turn() {
+    let script = Script::new(|path| {
+        let app = path.split('/').nth(3).unwrap().to_owned();
+        let mut running = process(&format!("p-{app}"), "Tokyo", "running", 10);
+        running["appId"] = app.into();
+        ok(&json!([running]))
+    });
+    let mut recorder = Recorder::new();
+    recorder.apps = ["a", "b", "c"].map(str::to_owned).to_vec();
+    recorder.limits.max_requests = 2;
+    let mut looked_at = Vec::new();
+    for _ in 0..3 {
+        let ran = recorder.look(&script);
+        let apps: Vec<&str> = ran.apps.iter().map(|app| app.app_id.as_str()).collect();
+        assert_eq!(apps, ["a", "b", "c"]);
+        looked_at.push(
+            script
+                .asked()
+                .iter()
+                .map(|path| path[14..15].to_owned())
+                .collect::<String>(),
+        );
+    }
+    assert_eq!(looked_at, ["ab", "ca", "ba"]);
+}
+
 /// Several apps in one run: one that the API does not know costs the others nothing.
 #[test]
 fn several_apps_share_a_run_and_not_their_troubles() {
@@ -536,28 +566,9 @@ fn several_apps_share_a_run_and_not_their_troubles() {
             ok(&json!([running]))
         }
     });
-    let recorder = Recorder::new();
-    let client = Client::new(
-        &script.base_url,
-        Token::new("a-secret-of-the-tests".to_owned()).unwrap(),
-        Options::default(),
-    )
-    .unwrap();
-    let apps = ["a", "b", "c"].map(str::to_owned);
-    let job = Job {
-        api: "scripted",
-        apps: &apps,
-        limits: hasty(),
-    };
-    let mut store = Store::open(&recorder.database()).unwrap();
-    let now = start();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let ran = runtime
-        .block_on(run(&mut store, &client, &job, Stop::never(), || now))
-        .unwrap();
+    let mut recorder = Recorder::new();
+    recorder.apps = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let ran = recorder.look(&script);
     assert_eq!(ran.result, RunResult::Partial);
     let results: Vec<_> = ran.apps.iter().map(|app| app.result()).collect();
     assert_eq!(
