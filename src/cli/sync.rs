@@ -133,7 +133,7 @@ impl<'a> Sync<'a> {
         self.tell(&ran, bounds)?;
         let has_gap = ran.gaps().next().is_some();
         match ran.result {
-            RunResult::Failed => Err(failed(ran)),
+            RunResult::Failed => Err(failed(ran, bounds)),
             RunResult::Partial => Ok(Done::Partial),
             RunResult::Complete if self.fail_on_gap && has_gap => Ok(Done::Partial),
             RunResult::Complete => Ok(Done::Whole),
@@ -165,7 +165,7 @@ impl<'a> Sync<'a> {
                     self.tell(&ran, bounds)?;
                     // Told to end before anything was seen: that is no failure here.
                     if ran.result == RunResult::Failed && !bounds.told {
-                        error!("{}", failed(ran).message());
+                        error!("{}", failed(ran, bounds).message());
                     }
                     if bounds.told {
                         return Ok(Done::Whole);
@@ -227,21 +227,24 @@ impl<'a> Sync<'a> {
 }
 
 /// Why a run recorded nothing.
-fn failed(ran: Ran) -> Failure {
+fn failed(ran: Ran, bounds: Bounds) -> Failure {
     match ran.apps.len() {
         1 => {
             let error = ran.apps.into_iter().find_map(|app| app.error);
-            error.map_or_else(|| Failure::new("nothing was recorded"), not_seen)
+            error.map_or_else(
+                || Failure::new("nothing was recorded"),
+                |error| not_seen(error, bounds),
+            )
         }
         // Each has said why.
         n => Failure::new(format!("nothing was recorded of any of {n} apps")),
     }
 }
 
-fn not_seen(error: NotSeen) -> Failure {
+fn not_seen(error: NotSeen, bounds: Bounds) -> Failure {
     match error {
         NotSeen::Failed(error) => api(error),
-        NotSeen::OutOfTime { .. } => Failure::caused(&error)
+        NotSeen::OutOfTime { .. } if !bounds.told => Failure::caused(&error)
             .hint("check --base-url and the network, or give a longer --deadline"),
         NotSeen::OutOfRequests { .. } => {
             Failure::caused(&error).hint("give more --max-requests, or look at fewer apps in a run")
