@@ -25,6 +25,7 @@ mod questions;
 #[path = "cli/recording.rs"]
 mod recording;
 #[path = "sync/script.rs"]
+#[allow(dead_code)] // each test file uses some of it
 mod script;
 #[path = "cli/sql.rs"]
 mod sql;

@@ -11,96 +11,20 @@
 //! between is met later rather than never. And a region's watermark only ever rises to what was
 //! there when its own page, or a wider one before it, was shown.
 
+mod page;
+mod settle;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{Gap, GapReason, KNOWN_REGIONS, KNOWN_STATUSES, Process, UtcMillis, Watermark};
-use crate::source::api::Filter;
+use crate::model::{GapReason, KNOWN_REGIONS, KNOWN_STATUSES, UtcMillis, Watermark};
 
-/// How many processes a list shows at most.
-pub const PAGE_ROWS: usize = 10;
-
-/// How long a platform is trusted to remember what has ended, unless it shows that it does so for
-/// longer. "About an hour" is what those that say anything say.
-pub const TRUSTED_MEMORY_MS: i64 = 3_600_000;
-
-/// How far the clock that dates creations is trusted to be behind ours at most, while there is no
-/// creation yet to tell by: a day.
-const CLOCKS_DIFFER_MS: i64 = 86_400_000;
-
-/// While the newest creation shown is no older than this, the clock that dates creations is taken to
-/// be one that keeps time with ours.
-const KEEPS_TIME_MS: i64 = 300_000;
-
-/// A page is this much later than the beginning of its run at most, or not much later.
-const A_RUN_MS: i64 = 60_000;
+pub use page::PAGE_ROWS;
+pub(super) use page::{Seen, Window};
+pub use settle::TRUSTED_MEMORY_MS;
+pub(super) use settle::{Findings, Hides};
 
 /// `Date` headers have whole seconds.
 const DATE_STEP_MS: i64 = 1000;
-
-/// Which processes a list call is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Window {
-    /// All of the app's.
-    Everything,
-    /// Those in these regions; never none.
-    Regions(Vec<String>),
-    /// Those in this region that have this status.
-    Leaf { region: String, status: String },
-}
-
-impl Window {
-    pub fn filter(&self) -> Filter {
-        match self {
-            Self::Everything => Filter::default(),
-            Self::Regions(regions) => Filter {
-                regions: regions.clone(),
-                statuses: Vec::new(),
-            },
-            Self::Leaf { region, status } => Filter {
-                regions: vec![region.clone()],
-                statuses: vec![status.clone()],
-            },
-        }
-    }
-}
-
-impl Window {
-    fn admits(&self, process: &Process) -> bool {
-        match self {
-            Self::Everything => true,
-            Self::Regions(regions) => regions.contains(&process.region),
-            Self::Leaf { region, status } => process.region == *region && process.status == *status,
-        }
-    }
-}
-
-/// A page, as far as it tells what it may not show.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'a> {
-    pub processes: &'a [Process],
-    /// Rows of the page, those included that could not be understood.
-    pub rows: usize,
-    /// What the server's clock said.
-    pub server_time: Option<UtcMillis>,
-}
-
-impl Seen<'_> {
-    fn is_full(&self) -> bool {
-        self.rows >= PAGE_ROWS
-    }
-
-    fn oldest(&self) -> Option<UtcMillis> {
-        self.processes.iter().map(|p| p.created_at).min()
-    }
-
-    /// Whether it shows everything of its filter that was created after the mark.
-    fn proves(&self, mark: Option<UtcMillis>) -> bool {
-        // Only the oldest tells how far the page reaches: one that was dated into the future is on
-        // every page, and tells nothing.
-        let reaches = || self.oldest().zip(mark).is_some_and(|(o, mark)| o <= mark);
-        !self.is_full() || reaches()
-    }
-}
 
 /// What was on record before the look.
 #[derive(Clone, Debug, Default)]
@@ -124,26 +48,6 @@ pub(super) struct Leaf {
     pub shown: BTreeSet<String>,
     until: UtcMillis,
     reason: GapReason,
-}
-
-/// What a leaf turned out to hide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hides {
-    /// Nothing: all that match are accounted for.
-    Nothing,
-    /// So many that match are not accounted for, where it could be counted.
-    Something(Option<u64>),
-}
-
-/// What the look proved, and what it could not.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Findings {
-    pub gaps: Vec<Gap>,
-    /// All watermarks of the app as they are now.
-    pub marks: Vec<Watermark>,
-    /// Where the record begins with this look and not all could be seen: those created before may
-    /// run unseen.
-    pub begins_after: Option<UtcMillis>,
 }
 
 /// The course of one look.
@@ -271,7 +175,9 @@ impl Plan {
     /// Takes in what a page shows.
     pub fn page(&mut self, window: &Window, seen: Seen<'_>) {
         self.learn(seen);
-        self.ignores_filters |= seen.processes.iter().any(|process| !window.admits(process));
+        // Most of it: one may have moved on between being found and being written.
+        let strays = seen.processes.iter().filter(|p| !window.admits(p)).count();
+        self.ignores_filters |= 2 * strays > seen.processes.len();
         if self.ignores_filters {
             self.queue.clear();
             return;
@@ -353,66 +259,6 @@ impl Plan {
     pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
         let by_page = |leaf: &&Leaf| leaf.reason == GapReason::Page;
         self.leaves.iter().filter(by_page)
-    }
-
-    /// What it all comes to. `hides` says what became of each leaf; `has_forgotten`, that the API no
-    /// longer knew a process which the look before this one had shown.
-    pub fn settle(mut self, hides: impl Fn(&Leaf) -> Hides, has_forgotten: bool) -> Findings {
-        let mut gaps = Vec::new();
-        let mut begins_after = None;
-        if self.ignores_filters {
-            begins_after = self.leave_at_everything(&mut gaps);
-        }
-        let mut hidden = |region: &str, status: Option<&str>, until, reason, unaccounted| {
-            let mark = self
-                .regions
-                .get(region)
-                .and_then(|region| region.mark.as_ref());
-            let Some(mark) = mark else {
-                begins_after = begins_after.max(Some(until));
-                return;
-            };
-            // Those that were hidden before are counted as well, as long as they live.
-            let before: Option<u64> = mark.unaccounted;
-            let at_least =
-                Option::zip(unaccounted, before).map(|(n, b): (u64, u64)| n.saturating_sub(b));
-            let since = self.unseen_since(mark, until);
-            if since < until {
-                gaps.push(Gap {
-                    app_id: self.app_id.clone(),
-                    region: Some(region.to_owned()),
-                    status: status.map(str::to_owned),
-                    since,
-                    until,
-                    reason,
-                    hidden_at_least: at_least.filter(|n| *n > 0),
-                });
-            }
-        };
-        for leaf in &self.leaves {
-            if let Hides::Something(at_least) = hides(leaf) {
-                hidden(
-                    &leaf.region,
-                    Some(&leaf.status),
-                    leaf.until,
-                    leaf.reason,
-                    at_least,
-                );
-            }
-        }
-        for (name, region) in &self.regions {
-            if let (State::Rejected, Some(until)) = (region.state, region.hides_until) {
-                hidden(name, None, until, GapReason::Rejected, None);
-            }
-        }
-        gaps.extend(self.forgotten(has_forgotten));
-        // Not in the order in which answers came in.
-        gaps.sort_by(|a, b| (&a.region, &a.status).cmp(&(&b.region, &b.status)));
-        Findings {
-            gaps,
-            begins_after,
-            marks: self.marks(&hides),
-        }
     }
 
     fn learn(&mut self, seen: Seen<'_>) {
@@ -528,42 +374,6 @@ impl Plan {
         oldest.unwrap_or_else(|| seen.server_time.unwrap_or(self.started_at))
     }
 
-    /// Gives up on narrowing: what the page of everything leaves open is one gap.
-    fn leave_at_everything(&mut self, gaps: &mut Vec<Gap>) -> Option<UtcMillis> {
-        self.leaves.clear();
-        let until = self.everything_hides_until?;
-        let mut since = None;
-        let mut begins_after = None;
-        for name in self.regions.keys().cloned().collect::<Vec<_>>() {
-            let Some(region) = self.regions.get_mut(&name) else {
-                continue;
-            };
-            if region.state == State::Whole && region.asked.is_empty() {
-                continue;
-            }
-            region.state = State::Whole;
-            // How many were hidden before cannot be told either.
-            region.is_full = true;
-            match &self.regions[&name].mark {
-                Some(mark) => {
-                    let unseen = self.unseen_since(mark, until);
-                    since = since.map_or(Some(unseen), |since: UtcMillis| Some(since.min(unseen)));
-                }
-                None => begins_after = Some(until),
-            }
-        }
-        gaps.extend(since.filter(|since| *since < until).map(|since| Gap {
-            app_id: self.app_id.clone(),
-            region: None,
-            status: None,
-            since,
-            until,
-            reason: GapReason::Page,
-            hidden_at_least: None,
-        }));
-        begins_after
-    }
-
     /// The newest creation that a page shows. One that was dated into the future must not carry the
     /// watermark there: then every page would seem to reach back to it.
     fn newest_of(&self, seen: Seen<'_>) -> Option<UtcMillis> {
@@ -571,126 +381,6 @@ impl Plan {
         let latest = server_time.plus_millis(DATE_STEP_MS);
         let created = seen.processes.iter().map(|process| process.created_at);
         created.filter(|created| *created <= latest).max()
-    }
-
-    /// From which creation time on there may be processes that neither the look which made the mark
-    /// nor this one has shown, where this one reaches back to `shown`.
-    ///
-    /// That look showed all there was, up to its own moment, which may be long after the mark. What
-    /// the clock that dates creations said then is not known; but by now, when it says `shown` or
-    /// more, it has gone on by no more than the time between the looks. That holds whatever it is
-    /// set to, if only it goes as ours does.
-    fn unseen_since(&self, mark: &Watermark, shown: UtcMillis) -> UtcMillis {
-        let between_ms = self.started_at.millis_since(mark.looked_at).max(0);
-        let behind_ms = |newest| self.started_at.millis_since(newest);
-        let goes_on = self
-            .newest
-            .map(behind_ms)
-            .is_some_and(|ms| ms <= KEEPS_TIME_MS);
-        let since = goes_on.then(|| shown.plus_millis(-between_ms - A_RUN_MS));
-        since.max(Some(mark.until)).unwrap_or(mark.until)
-    }
-
-    /// The stretch since the watermarks, if so much time has passed since the looks that made them
-    /// that the API may have forgotten who came and went in it.
-    fn forgotten(&self, has_forgotten: bool) -> Vec<Gap> {
-        let lapsed = |region: &Region| {
-            let mark = region
-                .mark
-                .as_ref()
-                .filter(|_| region.state == State::Whole)?;
-            let pause_ms = self.started_at.millis_since(mark.looked_at);
-            // It shows one that had ended by then, so it has not forgotten those that ended later.
-            let remembers = self.earliest_end.is_some_and(|end| end <= mark.looked_at);
-            let is_lapsed = has_forgotten || (pause_ms > TRUSTED_MEMORY_MS && !remembers);
-            // With nothing shown there is only the mark.
-            let shown = self.newest.unwrap_or(mark.until);
-            is_lapsed.then(|| self.unseen_since(mark, shown))
-        };
-        let named = self.regions.iter().filter(|(name, _)| *name != REST);
-        let (lapsed, kept): (Vec<_>, Vec<_>) = named
-            .filter(|(_, region)| region.state == State::Whole)
-            .map(|(name, region)| (name, lapsed(region)))
-            .partition(|(_, since)| since.is_some());
-        let until = self.newest.max(Some(self.started_at));
-        let until = until.unwrap_or(self.started_at);
-        let gap = |region: Option<&String>, since| Gap {
-            app_id: self.app_id.clone(),
-            region: region.cloned(),
-            status: None,
-            since,
-            until,
-            reason: GapReason::Forgotten,
-            hidden_at_least: None,
-        };
-        let lapsed = lapsed
-            .into_iter()
-            .filter_map(|(name, since)| Some((name, since?)));
-        let gaps: Vec<Gap> = if kept.is_empty() {
-            let since = lapsed.map(|(_, since)| since).min();
-            since.into_iter().map(|since| gap(None, since)).collect()
-        } else {
-            lapsed.map(|(name, since)| gap(Some(name), since)).collect()
-        };
-        gaps.into_iter()
-            .filter(|gap| gap.since < gap.until)
-            .collect()
-    }
-
-    /// At most so many open processes of a region are known by count only.
-    fn unaccounted(
-        &self,
-        name: &str,
-        region: &Region,
-        hides: &impl Fn(&Leaf) -> Hides,
-    ) -> Option<u64> {
-        let before = region.mark.as_ref().and_then(|mark| mark.unaccounted);
-        let mut sum = if region.is_full { before? } else { 0 };
-        let of_region = |leaf: &&Leaf| leaf.region == name && !is_end(&leaf.status);
-        for leaf in self.leaves.iter().filter(of_region) {
-            match hides(leaf) {
-                Hides::Nothing => {}
-                Hides::Something(unaccounted) => sum += unaccounted?,
-            }
-        }
-        (region.state == State::Whole).then_some(sum)
-    }
-
-    /// The watermarks as they are now. A region that stands as all others do has none of its own.
-    fn marks(&self, hides: &impl Fn(&Leaf) -> Hides) -> Vec<Watermark> {
-        let mark = |name: &str, region: &Region| {
-            let is_proved = matches!(region.state, State::Whole | State::Rejected);
-            // Coverage of regions that nobody has named begins with the first look at the others.
-            let begins = name == REST && region.mark.is_none();
-            if !(is_proved || begins) {
-                return region.mark.clone();
-            }
-            let nothing_yet = self.started_at.plus_millis(-CLOCKS_DIFFER_MS);
-            Some(Watermark {
-                region: None,
-                since: match &region.mark {
-                    Some(mark) => mark.since,
-                    None => region.rises_to.unwrap_or(self.started_at),
-                },
-                until: region.rises_to.unwrap_or(nothing_yet),
-                looked_at: self.started_at,
-                unaccounted: self.unaccounted(name, region, hides),
-            })
-        };
-        let rest = self.regions.get(REST).and_then(|rest| mark(REST, rest));
-        let others = self.regions.iter().filter(|(name, _)| *name != REST);
-        let own = others.filter_map(|(name, region)| {
-            let mark = mark(name, region).map(|mark| Watermark {
-                region: None,
-                ..mark
-            });
-            let mark = mark.filter(|mark| Some(mark) != rest.as_ref())?;
-            Some(Watermark {
-                region: Some(name.clone()),
-                ..mark
-            })
-        });
-        rest.iter().cloned().chain(own).collect()
     }
 }
 

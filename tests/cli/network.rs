@@ -156,7 +156,8 @@ fn holding_token(folder: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn the_token_is_found_nowhere() {
     let elsewhere = format!("location: http://elsewhere.example/?token={TOKEN}");
-    let replies: Vec<(&str, Box<dyn Fn(&str) -> Reply + Send>, i32)> = vec![
+    type Answer = Box<dyn Fn(&str) -> Reply + Send>;
+    let replies: Vec<(&str, Answer, i32)> = vec![
         (
             "an error",
             Box::new(|_| {
