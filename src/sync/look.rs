@@ -82,7 +82,7 @@ pub(super) async fn look(client: &Client, asker: &Asker, known: &Known) -> Resul
     };
     look.lists(client, asker, app_id, &mut plan).await?;
     let unknown = look.follow(client, asker, app_id, &known.open).await;
-    let looked_at = known.before.marks.iter().map(|mark| mark.looked_at).min();
+    let looked_at = known.before.marks.iter().map(|mark| mark.looked_at).max();
     let has_forgotten = known.open.iter().any(|process| {
         // One that was not asked for in the latest look may have been forgotten since long.
         let was_just_seen = process.last_seen_at.is_none_or(|at| Some(at) >= looked_at);

@@ -553,6 +553,39 @@ fn no_app_waits_forever_for_its_turn() {
     assert_eq!(looked_at, ["ab", "ca", "ba"]);
 }
 
+/// One that was left out of several looks may have been forgotten since long: that it is tells nothing
+/// of what came between the last two.
+#[test]
+fn forgetting_what_was_deferred_is_no_gap() {
+    let script = Script::new(|path| {
+        if path.contains("/list/") {
+            let shown = (0..8).map(|n| process(&format!("p{n}"), "Tokyo", "running", n));
+            ok(&Value::from_iter(shown))
+        } else {
+            error(404)
+        }
+    });
+    let mut recorder = Recorder::new();
+    recorder.look(&script);
+    script.becomes(|path| {
+        if path.contains("/list/") {
+            ok(&json!([]))
+        } else if path.ends_with("p0") {
+            ok(&process("p0", "Tokyo", "running", 0))
+        } else {
+            error(404)
+        }
+    });
+    recorder.limits.max_requests = 2;
+    recorder.limits.concurrency = 1;
+    assert_eq!(recorder.look(&script).gaps().count(), 0); // p0 is there
+    for _ in 1..8 {
+        let ran = recorder.look(&script);
+        assert_eq!(ran.recorded().processes_lost, 1);
+        assert_eq!(ran.gaps().count(), 0, "{ran:?}");
+    }
+}
+
 /// Several apps in one run: one that the API does not know costs the others nothing.
 #[test]
 fn several_apps_share_a_run_and_not_their_troubles() {
