@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::{Hides, Leaf, Plan, is_end};
+use super::plan::{Hides, Leaf, Plan, Unaccounted, is_end};
 use super::request::Asker;
 use crate::model::Process;
 use crate::source::api::{Client, Filter, Info};
@@ -50,21 +50,26 @@ pub(super) async fn check(
             _ => break,
         };
         let accounted = accounted_for(leaf, seen);
-        let hides = match count.checked_sub(accounted.len() as u64) {
-            Some(hidden) if hidden > 0 && is_end(&leaf.status) => Hides::Something(None),
-            Some(hidden) if hidden > 0 => Hides::Something(Some(hidden)),
-            _ => {
-                let again = Again {
-                    client,
-                    asker,
-                    app_id,
-                    filter: &filter,
-                };
-                if again.all_match(leaf, &accounted, &mut accounts.bytes).await {
-                    Hides::Nothing
-                } else {
-                    Hides::Something(None)
-                }
+        let not_among = |n: usize| count.saturating_sub(n as u64);
+        let unaccounted = not_among(accounted.len());
+        let hides = if unaccounted > 0 {
+            let open = open_in(&leaf.region, seen).chain(leaf.shown.iter());
+            let counted = Unaccounted {
+                at_least: not_among(open.collect::<BTreeSet<_>>().len()),
+                at_most: unaccounted,
+            };
+            Hides::Something(Some(counted).filter(|_| !is_end(&leaf.status)))
+        } else {
+            let again = Again {
+                client,
+                asker,
+                app_id,
+                filter: &filter,
+            };
+            if again.all_match(leaf, &accounted, &mut accounts.bytes).await {
+                Hides::Nothing
+            } else {
+                Hides::Something(None)
             }
         };
         accounts.hides.push((leaf.clone(), hides));
@@ -74,11 +79,19 @@ pub(super) async fn check(
 
 /// The ids of those that are known to match a leaf's filter.
 fn accounted_for(leaf: &Leaf, seen: &BTreeMap<String, Process>) -> BTreeSet<String> {
-    let matching = seen
-        .values()
-        .filter(|p| p.region == leaf.region && p.status == leaf.status && !is_end(&p.status))
-        .map(|process| process.process_id.clone());
-    matching.chain(leaf.shown.iter().cloned()).collect()
+    let matching = open_in(&leaf.region, seen).filter(|id| seen[*id].status == leaf.status);
+    matching.chain(&leaf.shown).cloned().collect()
+}
+
+/// The ids of the open processes of a region.
+fn open_in<'a>(
+    region: &'a str,
+    seen: &'a BTreeMap<String, Process>,
+) -> impl Iterator<Item = &'a String> {
+    let is_open = move |process: &Process| process.region == region && !is_end(&process.status);
+    seen.iter()
+        .filter(move |(_, p)| is_open(p))
+        .map(|(id, _)| id)
 }
 
 /// Looks once more, after the count.

@@ -8,9 +8,10 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use tracing::debug;
 
+use super::Rejected;
+use super::accounts::{self, Accounts};
 use super::plan::{Before, Findings, Plan, Seen, Window};
 use super::request::{Asker, NoAnswer};
-use super::{Rejected, accounts};
 use crate::describe;
 use crate::model::{Process, SetAside, UtcMillis};
 use crate::source::api::{ApiError, Client, Info, Page};
@@ -88,7 +89,11 @@ pub(super) async fn look(client: &Client, asker: &Asker, known: &Known) -> Resul
         let was_just_seen = process.last_seen_at.is_none_or(|at| Some(at) >= looked_at);
         was_just_seen && unknown.contains(&process.process_id)
     });
-    let hides = accounts::check(client, asker, app_id, &plan, &look.processes).await;
+    let hides = if look.answers.refused {
+        Accounts::default()
+    } else {
+        accounts::check(client, asker, app_id, &plan, &look.processes).await
+    };
     look.answers.bytes += hides.bytes;
     let findings = plan.settle(|leaf| hides.of(leaf), has_forgotten);
     Ok(Look {

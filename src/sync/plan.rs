@@ -21,7 +21,7 @@ use crate::model::{GapReason, KNOWN_REGIONS, KNOWN_STATUSES, UtcMillis, Watermar
 pub use page::PAGE_ROWS;
 pub(super) use page::{Seen, Window};
 pub use settle::TRUSTED_MEMORY_MS;
-pub(super) use settle::{Findings, Hides};
+pub(super) use settle::{Findings, Hides, Unaccounted};
 
 /// `Date` headers have whole seconds.
 const DATE_STEP_MS: i64 = 1000;

@@ -23,8 +23,17 @@ const A_RUN_MS: i64 = 60_000;
 pub enum Hides {
     /// Nothing: all that match are accounted for.
     Nothing,
-    /// So many that match are not accounted for, where it could be counted.
-    Something(Option<u64>),
+    /// Some that match are not accounted for; how many, where it could be counted.
+    Something(Option<Unaccounted>),
+}
+
+/// How many processes are known by count only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unaccounted {
+    /// Even if every open process of the region had come to match by the time of the count.
+    pub at_least: u64,
+    /// If only those did that were seen to.
+    pub at_most: u64,
 }
 
 /// What the look proved, and what it could not.
@@ -47,7 +56,7 @@ impl Plan {
         if self.ignores_filters {
             begins_after = self.leave_at_everything(&mut gaps);
         }
-        let mut hidden = |region: &str, status: Option<&str>, until, reason, unaccounted| {
+        let mut hidden = |region: &str, status: Option<&str>, until, reason, counted| {
             let mark = self
                 .regions
                 .get(region)
@@ -57,9 +66,9 @@ impl Plan {
                 return;
             };
             // Those that were hidden before are counted as well, as long as they live.
-            let before: Option<u64> = mark.unaccounted;
-            let at_least =
-                Option::zip(unaccounted, before).map(|(n, b): (u64, u64)| n.saturating_sub(b));
+            let counted: Option<Unaccounted> = counted;
+            let at_least = Option::zip(counted, mark.unaccounted)
+                .map(|(counted, before)| counted.at_least.saturating_sub(before));
             let since = self.unseen_since(mark, until);
             if since < until {
                 gaps.push(Gap {
@@ -74,14 +83,9 @@ impl Plan {
             }
         };
         for leaf in &self.leaves {
-            if let Hides::Something(at_least) = hides(leaf) {
-                hidden(
-                    &leaf.region,
-                    Some(&leaf.status),
-                    leaf.until,
-                    leaf.reason,
-                    at_least,
-                );
+            if let Hides::Something(counted) = hides(leaf) {
+                let status = Some(leaf.status.as_str());
+                hidden(&leaf.region, status, leaf.until, leaf.reason, counted);
             }
         }
         for (name, region) in &self.regions {
@@ -212,7 +216,7 @@ impl Plan {
         for leaf in self.leaves.iter().filter(of_region) {
             match hides(leaf) {
                 Hides::Nothing => {}
-                Hides::Something(unaccounted) => sum += unaccounted?,
+                Hides::Something(counted) => sum += counted?.at_most,
             }
         }
         (region.state == State::Whole).then_some(sum)

@@ -79,6 +79,13 @@ fn regions(names: &[&str]) -> Window {
     Window::Regions(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
+fn counted(n: u64) -> Unaccounted {
+    Unaccounted {
+        at_least: n,
+        at_most: n,
+    }
+}
+
 fn everything_hides(_: &Leaf) -> Hides {
     Hides::Something(None)
 }
@@ -192,7 +199,9 @@ fn a_gap_that_counting_closes_is_none() {
         plan
     };
     assert_eq!(plan().settle(|_| Hides::Nothing, false).gaps, []);
-    let gaps = plan().settle(|_| Hides::Something(Some(3)), false).gaps;
+    let gaps = plan()
+        .settle(|_| Hides::Something(Some(counted(3))), false)
+        .gaps;
     assert_eq!(gaps[0].hidden_at_least, Some(3));
     assert_eq!(gaps.len(), 1);
 }
@@ -200,7 +209,7 @@ fn a_gap_that_counting_closes_is_none() {
 /// A count knows no time: those that were hidden by an earlier look are in it as long as they live.
 #[test]
 fn what_was_hidden_before_is_not_hidden_anew() {
-    let look = |marks: Vec<Watermark>, now: i64, unaccounted| {
+    let look = |marks: Vec<Watermark>, now: i64, unaccounted: Option<u64>| {
         let mut plan = Plan::new(&before(marks), at(now));
         while let Some(window) = plan.next() {
             let page = match &window {
@@ -210,7 +219,7 @@ fn what_was_hidden_before_is_not_hidden_anew() {
             };
             show(&mut plan, &window, &page);
         }
-        plan.settle(|_| Hides::Something(unaccounted), false)
+        plan.settle(|_| Hides::Something(unaccounted.map(counted)), false)
     };
     let first = look(vec![mark(None, 40_000, 50_000)], 100_000, Some(7));
     assert_eq!(first.gaps[0].hidden_at_least, Some(7));
