@@ -11,6 +11,8 @@ CREATE TABLE watermark (
     until_ms  INTEGER NOT NULL,
     -- When the look was that proved it, by the recorder's clock.
     looked_ms INTEGER NOT NULL,
+    -- The same by the server's clock, where it said so.
+    server_ms INTEGER,
     -- At most so many open processes were known to that look by count only; null where it cannot be
     -- told. What the next look counts beyond them is newly hidden.
     unaccounted INTEGER,
@@ -18,17 +20,26 @@ CREATE TABLE watermark (
 ) STRICT, WITHOUT ROWID;
 
 -- Until now a look left a gap wherever it did not reach back to the record, so that the record is whole
--- up to the newest creation that a sync has seen.
+-- up to the newest creation that a sync has seen. Where there is none, nothing tells how far behind the
+-- clock is that dates creations; a day is taken.
+WITH looked AS MATERIALIZED (
+    SELECT t.app, min(n.observed_at_ms) AS first_ms, max(n.observed_at_ms) AS last_ms
+    FROM stream t
+    JOIN snapshot n USING (stream_id)
+    JOIN run u USING (run_id)
+    WHERE u.kind = 'sync' AND t.app IS NOT NULL
+    GROUP BY t.app
+),
+created AS MATERIALIZED (
+    SELECT p.app, max(p.created_ms) AS newest_ms
+    FROM process p
+    JOIN looked l ON l.app = p.app AND p.created_ms <= l.last_ms
+    GROUP BY p.app
+)
 INSERT INTO watermark (app, region, since_ms, until_ms, looked_ms)
-SELECT l.app, 0, l.first_ms, max(l.first_ms, coalesce(max(p.created_ms), l.first_ms)), l.last_ms
-FROM (SELECT t.app, min(n.observed_at_ms) AS first_ms, max(n.observed_at_ms) AS last_ms
-      FROM stream t
-      JOIN snapshot n USING (stream_id)
-      JOIN run u USING (run_id)
-      WHERE u.kind = 'sync' AND t.app IS NOT NULL
-      GROUP BY t.app) l
-LEFT JOIN process p ON p.app = l.app AND p.created_ms <= l.last_ms
-GROUP BY l.app;
+SELECT l.app, 0, l.first_ms, coalesce(c.newest_ms, l.first_ms - 86400000), l.last_ms
+FROM looked l
+LEFT JOIN created c ON c.app = l.app;
 
 -- In which regions and statuses an app's processes were ever seen, so that no look needs to read all
 -- of them to learn it.
@@ -50,6 +61,10 @@ CREATE TABLE rejected_filter (
     rejected_ms INTEGER NOT NULL,
     PRIMARY KEY (app, region, status)
 ) STRICT, WITHOUT ROWID;
+
+-- A sync that meets the same broken record minute after minute keeps it once; which it finds by length,
+-- since an index over what it says would store that twice.
+CREATE INDEX aside_length ON aside (length(raw));
 
 -- Why something may be missing; null in gaps from before it was kept.
 ALTER TABLE gap ADD COLUMN reason TEXT CHECK (reason IN ('page', 'forgotten', 'rejected'));
@@ -79,10 +94,12 @@ SELECT a.text AS app_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', m.since_ms / 1000.0, 'unixepoch') AS since,
        strftime('%Y-%m-%dT%H:%M:%fZ', m.until_ms / 1000.0, 'unixepoch') AS until,
        strftime('%Y-%m-%dT%H:%M:%fZ', m.looked_ms / 1000.0, 'unixepoch') AS looked_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', m.server_ms / 1000.0, 'unixepoch') AS server_time,
        m.unaccounted,
        m.since_ms,
        m.until_ms,
-       m.looked_ms AS looked_at_ms
+       m.looked_ms AS looked_at_ms,
+       m.server_ms AS server_time_ms
 FROM watermark m
 JOIN word a ON a.word_id = m.app
 JOIN word r ON r.word_id = m.region;

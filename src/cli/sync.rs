@@ -32,7 +32,7 @@ pub fn run(args: &SyncArgs, settings: &Settings<'_>, output: &Output) -> Result<
     let sync = Sync::new(args, settings, output)?;
     let runtime = runtime()?;
     let mut ended = Ended::watch(&runtime)?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let interval = args
             .settings
             .every
@@ -49,7 +49,10 @@ pub fn run(args: &SyncArgs, settings: &Settings<'_>, output: &Output) -> Result<
             Some(interval) => sync.beats(interval, &mut ended).await,
             None => sync.once(&mut ended).await,
         }
-    })
+    });
+    // A name that is still being looked up would keep the program beyond its deadline.
+    runtime.shutdown_background();
+    done
 }
 
 /// What every run of one command shares.

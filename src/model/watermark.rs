@@ -16,6 +16,8 @@ pub struct Watermark {
     pub until: UtcMillis,
     /// When the look was that proved it, by the recorder's clock.
     pub looked_at: UtcMillis,
+    /// The same by the server's clock (the `Date` of its first answer), where it said so.
+    pub server_time: Option<UtcMillis>,
     /// At most so many open processes were known to that look by count only: hidden in gaps, or since
     /// before coverage began. None where it could not tell.
     pub unaccounted: Option<u64>,

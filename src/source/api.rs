@@ -6,6 +6,8 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -36,6 +38,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read, in bytes after decompression. Ten processes take some ten
 /// thousand.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much is read of the body of an error, in bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// Which processes a call is about; no regions or no statuses means all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,8 +100,6 @@ pub struct Page {
     pub processes: Vec<Process>,
     /// Records that are no processes. They count as rows of the page all the same.
     pub set_aside: Vec<SetAside>,
-    /// Size of the answer in bytes.
-    pub bytes: u64,
     /// What the server's clock said (the `Date` of its answer, in whole seconds), where it did.
     pub server_time: Option<UtcMillis>,
 }
@@ -104,8 +107,8 @@ pub struct Page {
 /// What the server says of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Info {
-    /// Its state, and the size of the answer in bytes.
-    Known(Box<Process>, u64),
+    /// Its state.
+    Known(Box<Process>),
     /// The server does not know it, or no longer does.
     Unknown,
     /// The answer is JSON, but not this process.
@@ -119,6 +122,7 @@ pub struct Client {
     base: Url,
     authorization: HeaderValue,
     token: Token,
+    received: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Client {
@@ -161,7 +165,13 @@ impl Client {
             // `Token::new` admits only what can stand in a header.
             authorization: token.header().ok_or(ApiError::BadToken)?,
             token,
+            received: Arc::default(),
         })
+    }
+
+    /// Bytes of answers received so far, by this client and its clones.
+    pub fn received_bytes(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// `GET /processes/v2/{appId}/list/latest`.
@@ -211,7 +221,6 @@ impl Client {
         Ok(Page {
             processes: list.processes,
             set_aside: set_aside.collect(),
-            bytes: body.len() as u64,
             server_time,
         })
     }
@@ -231,7 +240,7 @@ impl Client {
         };
         let reason = match serde_json::from_slice::<Process>(&body) {
             Ok(process) if process.process_id == process_id => {
-                return Ok(Info::Known(Box::new(process), body.len() as u64));
+                return Ok(Info::Known(Box::new(process)));
             }
             Ok(process) => format!("describes another process, {:?}", process.process_id),
             Err(error) => match serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
@@ -324,15 +333,24 @@ impl Client {
         loop {
             match response.chunk().await {
                 Ok(None) => break,
+                // The status says enough where the body of an error cannot be had.
+                Ok(Some(chunk))
+                    if body.len() + chunk.len() > MAX_ERROR_BYTES && !status.is_success() =>
+                {
+                    break;
+                }
+                Err(_) if !status.is_success() => break,
                 Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY_BYTES => {
                     return Err(ApiError::TooLarge {
                         url: url.to_string(),
                     });
                 }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(Some(chunk)) => {
+                    self.received
+                        .fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                    body.extend_from_slice(&chunk);
+                }
                 Err(error) if error.is_timeout() => return Err(unreachable(error)),
-                // The status says enough where the body of an error cannot be had.
-                Err(_) if !status.is_success() => break,
                 Err(error) => {
                     return Err(ApiError::Truncated {
                         url: url.to_string(),

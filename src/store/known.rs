@@ -13,8 +13,10 @@ use crate::model::{UtcMillis, Watermark};
 pub struct OpenProcess {
     /// Its id.
     pub process_id: String,
-    /// When it was last seen; none if the latest look at the app showed it.
-    pub last_seen_at: Option<UtcMillis>,
+    /// Where it runs.
+    pub region: String,
+    /// When it was last seen.
+    pub last_seen_at: UtcMillis,
 }
 
 impl Store {
@@ -26,10 +28,11 @@ impl Store {
         let mut statement = self
             .connection
             .prepare_cached(
-                "SELECT p.process_id, p.last_seen_ms FROM process p
+                "SELECT p.process_id, r.text AS region, p.seen_until_ms
+                 FROM process_seen p JOIN word r ON r.word_id = p.region
                  WHERE p.outcome = 'open'
                    AND p.app = (SELECT word_id FROM word WHERE text = :app)
-                 ORDER BY p.last_seen_ms IS NULL, p.last_seen_ms, p.process_id",
+                 ORDER BY p.seen_until_ms, p.process_id",
             )
             .doing("read which processes are open")?;
         let mut rows = statement
@@ -38,10 +41,9 @@ impl Store {
         let mut open = Vec::new();
         while let Some(row) = rows.next().doing("read which processes are open")? {
             open.push(OpenProcess {
-                process_id: row
-                    .get("process_id")
-                    .doing("read which processes are open")?,
-                last_seen_at: super::optional_time(row, 1)?,
+                process_id: row.get(0).doing("read which processes are open")?,
+                region: row.get(1).doing("read which processes are open")?,
+                last_seen_at: super::time(row, 2)?,
             });
         }
         Ok(open)
@@ -59,7 +61,8 @@ impl Store {
 pub(crate) fn watermarks(db: &Connection, app_id: &str) -> Result<Vec<Watermark>, Error> {
     let mut statement = db
         .prepare_cached(
-            "SELECT region, since_ms, until_ms, looked_at_ms, unaccounted FROM watermarks
+            "SELECT region, since_ms, until_ms, looked_at_ms, unaccounted, server_time_ms
+             FROM watermarks
              WHERE app_id = :app ORDER BY region",
         )
         .doing("read watermarks")?;
@@ -74,6 +77,7 @@ pub(crate) fn watermarks(db: &Connection, app_id: &str) -> Result<Vec<Watermark>
             since: time("since_ms")?,
             until: time("until_ms")?,
             looked_at: time("looked_at_ms")?,
+            server_time: super::optional_time(row, 5)?,
             unaccounted: row
                 .get::<_, Option<i64>>("unaccounted")
                 .doing("read watermarks")?
@@ -100,8 +104,9 @@ pub(super) fn set_watermarks(
             None => NO_WORD,
         };
         db.prepare_cached(
-            "INSERT INTO watermark (app, region, since_ms, until_ms, looked_ms, unaccounted)
-             VALUES (:app, :region, :since, :until, :looked, :unaccounted)",
+            "INSERT INTO watermark (app, region, since_ms, until_ms, looked_ms, server_ms,
+                 unaccounted)
+             VALUES (:app, :region, :since, :until, :looked, :server, :unaccounted)",
         )
         .and_then(|mut statement| {
             statement.execute(named_params! {
@@ -110,6 +115,7 @@ pub(super) fn set_watermarks(
                 ":since": mark.since.millis(),
                 ":until": mark.until.millis(),
                 ":looked": mark.looked_at.millis(),
+                ":server": mark.server_time.map(UtcMillis::millis),
                 ":unaccounted": mark.unaccounted.map(u64::cast_signed),
             })
         })

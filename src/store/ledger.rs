@@ -7,10 +7,20 @@ use crate::Error;
 use crate::error::Doing;
 use crate::model::{Gap, SetAside};
 
-pub(super) fn insert_aside(db: &Connection, run_id: i64, aside: &SetAside) -> Result<(), Error> {
+/// Keeps what could not be understood, and counts it. A source that is looked at again and again
+/// (`looked_at_again`) may show the same each time: then it is counted, but not kept twice.
+pub(super) fn insert_aside(
+    db: &Connection,
+    run_id: i64,
+    aside: &SetAside,
+    looked_at_again: bool,
+) -> Result<(), Error> {
     db.prepare_cached(
         "INSERT INTO aside (run_id, source, line, reason, raw)
-         VALUES (:run, :source, :line, :reason, :raw)",
+         SELECT :run, :source, :line, :reason, :raw
+         WHERE NOT :again
+            OR NOT EXISTS (SELECT 1 FROM aside
+                           WHERE length(raw) = length(:raw) AND raw = :raw AND reason = :reason)",
     )
     .and_then(|mut statement| {
         statement.execute(named_params! {
@@ -19,6 +29,7 @@ pub(super) fn insert_aside(db: &Connection, run_id: i64, aside: &SetAside) -> Re
             ":line": aside.line.map(u64::cast_signed),
             ":reason": aside.reason,
             ":raw": aside.raw,
+            ":again": looked_at_again,
         })
     })
     .doing("set a record aside")?;

@@ -217,6 +217,11 @@ impl Recorder {
         self.stream.map(|stream| stream.id)
     }
 
+    /// Whether the source is looked at again and again.
+    pub(super) fn continues(&self) -> bool {
+        self.continues
+    }
+
     pub(super) fn others_open(&self) -> bool {
         self.others_open
     }

@@ -201,7 +201,7 @@ impl Run<'_> {
             .connection
             .unchecked_transaction()
             .doing("set a record aside")?;
-        insert_aside(&db, self.recorder.run_id, aside)?;
+        insert_aside(&db, self.recorder.run_id, aside, self.recorder.continues())?;
         db.commit().doing("set a record aside")
     }
 

@@ -91,7 +91,12 @@ impl<'r> SnapshotWriter<'r> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn set_aside(&mut self, aside: &SetAside) -> Result<(), Error> {
-        insert_aside(&self.db, self.recorder.run_id, aside)
+        insert_aside(
+            &self.db,
+            self.recorder.run_id,
+            aside,
+            self.recorder.continues(),
+        )
     }
 
     /// Records that the snapshot may have hidden processes.

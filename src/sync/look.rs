@@ -1,7 +1,7 @@
 //! One look at one app: the lists, as far as the plan asks for them, then every process that is open
 //! on record and that no list showed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::pin;
 
 use futures_util::StreamExt;
@@ -9,13 +9,16 @@ use futures_util::stream::{self, FuturesUnordered};
 use tracing::debug;
 
 use super::Rejected;
-use super::accounts::{self, Accounts};
-use super::plan::{Before, Findings, Plan, Seen, Window};
+use super::accounts::{Accountant, Accounts};
+use super::plan::{Before, Findings, Plan, Seen, TRUSTED_MEMORY_MS, Window};
 use super::request::{Asker, NoAnswer};
 use crate::describe;
 use crate::model::{Process, SetAside, UtcMillis};
 use crate::source::api::{ApiError, Client, Info, Page};
 use crate::store::{OpenProcess, RejectedFilter};
+
+/// So many records at most are set aside in one look at an app.
+const MAX_SET_ASIDE: usize = 1000;
 
 /// What is on record of an app when it is about to be looked at.
 #[derive(Debug)]
@@ -50,7 +53,6 @@ pub(super) struct Answers {
     pub out_of_time: bool,
     /// Lists among those without an answer, for whatever reason.
     pub lists_missing: u64,
-    pub bytes: u64,
     /// The token was refused, and would be again.
     refused: bool,
 }
@@ -77,36 +79,49 @@ impl Answers {
 pub(super) async fn look(client: &Client, asker: &Asker, known: &Known) -> Result<Look, NoAnswer> {
     let app_id = &known.before.app_id;
     let mut plan = Plan::new(&known.before, known.started_at);
-    let mut look = Looking {
-        processes: BTreeMap::new(),
-        answers: Answers::default(),
-    };
-    look.lists(client, asker, app_id, &mut plan).await?;
-    let unknown = look.follow(client, asker, app_id, &known.open).await;
-    let looked_at = known.before.marks.iter().map(|mark| mark.looked_at).max();
-    let has_forgotten = known.open.iter().any(|process| {
-        // One that was not asked for in the latest look may have been forgotten since long.
-        let was_just_seen = process.last_seen_at.is_none_or(|at| Some(at) >= looked_at);
-        was_just_seen && unknown.contains(&process.process_id)
-    });
-    let hides = if look.answers.refused {
+    let mut looking = Looking::default();
+    looking.lists(client, asker, app_id, &mut plan).await?;
+    let unknown = looking.follow(client, asker, app_id, &known.open).await;
+    let accounts = if looking.answers.refused {
         Accounts::default()
     } else {
-        accounts::check(client, asker, app_id, &plan, &look.processes).await
+        let accountant = Accountant {
+            client,
+            asker,
+            app_id,
+            plan: &plan,
+            open: &known.open,
+        };
+        accountant.check(&mut looking).await
     };
-    look.answers.bytes += hides.bytes;
-    let findings = plan.settle(|leaf| hides.of(leaf), has_forgotten);
+    let findings = plan.settle(|leaf| accounts.of(leaf), has_forgotten(known, &unknown));
     Ok(Look {
-        processes: look.processes,
+        processes: looking.processes,
         unknown: unknown.into_iter().collect(),
         findings,
-        answers: look.answers,
+        answers: looking.answers,
     })
 }
 
-struct Looking {
-    processes: BTreeMap<String, Process>,
-    answers: Answers,
+/// Whether the API no longer knows what it showed so lately that it may have forgotten others, which
+/// nobody has seen: at the look before, or within the time for which it is trusted to remember.
+fn has_forgotten(known: &Known, unknown: &BTreeSet<String>) -> bool {
+    let trusted = known.started_at.plus_millis(-TRUSTED_MEMORY_MS);
+    let looked_at = known.before.marks.iter().map(|mark| mark.looked_at).max();
+    let lately = looked_at.map_or(trusted, |looked_at| looked_at.min(trusted));
+    known
+        .open
+        .iter()
+        .any(|process| process.last_seen_at >= lately && unknown.contains(&process.process_id))
+}
+
+/// What a look has seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Looking {
+    pub processes: BTreeMap<String, Process>,
+    pub answers: Answers,
+    /// What was set aside already: several lists may show it.
+    asides: HashSet<Vec<u8>>,
 }
 
 impl Looking {
@@ -158,15 +173,14 @@ impl Looking {
                 server_time: page.server_time,
             },
         );
-        self.answers.bytes += page.bytes;
+        self.keep(page);
+    }
+
+    /// Keeps what a page shows.
+    pub fn keep(&mut self, page: Page) {
         for aside in page.set_aside {
-            // Several lists may show it.
-            if !self
-                .answers
-                .set_aside
-                .iter()
-                .any(|known| known.raw == aside.raw)
-            {
+            // Of a server that sends nothing else, the first thousand tell enough.
+            if self.asides.len() < MAX_SET_ASIDE && self.asides.insert(aside.raw.clone()) {
                 self.answers.set_aside.push(aside);
             }
         }
@@ -209,6 +223,8 @@ impl Looking {
             .iter()
             .map(|process| process.process_id.as_str())
             .filter(|id| !self.processes.contains_key(*id))
+            // No URL can name these; they are as the lists show them.
+            .filter(|id| !matches!(*id, "" | "." | ".."))
             .collect();
         debug!(
             shown = self.processes.len(),
@@ -228,8 +244,7 @@ impl Looking {
         {
             left -= 1;
             match answer {
-                Ok(Info::Known(process, bytes)) => {
-                    self.answers.bytes += bytes;
+                Ok(Info::Known(process)) => {
                     self.processes.insert(id, *process);
                 }
                 Ok(Info::Unknown) => {

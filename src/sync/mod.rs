@@ -187,15 +187,12 @@ pub async fn run(
     let asker = Asker::new(job.limits, stop);
     let name = |apps: &[String]| format!("{} {}", job.api, apps.join(" "));
     let mut run = store.begin(RunKind::Sync, &name(job.apps), now())?;
-    let (mut apps, mut bytes) = (Vec::new(), 0);
+    let (mut apps, received) = (Vec::new(), client.received_bytes());
     for (place, app_id) in longest_waiting_first(run.store(), job.apps)? {
         run.stream_of(&name(std::slice::from_ref(app_id)), app_id);
         let known = known(run.store(), app_id, now())?;
         let mut app = match look(client, &asker, &known).await {
-            Ok(look) => {
-                bytes += look.answers.bytes;
-                keep(&mut run, app_id, look, now())?
-            }
+            Ok(look) => keep(&mut run, app_id, look, now())?,
             Err(no) => AppRan {
                 error: Some(not_seen(no, app_id)),
                 ..AppRan::default()
@@ -212,7 +209,7 @@ pub async fn run(
         result,
         requests: asker.requests(),
         retries: asker.retries(),
-        bytes,
+        bytes: client.received_bytes() - received,
         apps,
     };
     run.finish(&Ending {

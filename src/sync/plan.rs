@@ -66,6 +66,8 @@ pub(super) struct Plan {
     earliest_end: Option<UtcMillis>,
     /// The newest creation shown.
     newest: Option<UtcMillis>,
+    /// What the server's clock said when it showed its first page.
+    server_time: Option<UtcMillis>,
     /// What the page of everything may hide was created before this.
     everything_hides_until: Option<UtcMillis>,
     /// Whether a page showed what it was not asked for: then no page tells anything but the first.
@@ -88,6 +90,8 @@ struct Region {
     asked: BTreeSet<String>,
     /// Whether a page that proves it is full, so that it may hide some that were hidden before.
     is_full: bool,
+    /// Whether it was given up on, so that nothing can be said of how many are hidden.
+    is_uncounted: bool,
     state: State,
 }
 
@@ -112,6 +116,7 @@ impl Region {
             hides_until: None,
             asked: BTreeSet::new(),
             is_full: false,
+            is_uncounted: false,
             state: State::Open,
         }
     }
@@ -134,6 +139,7 @@ impl Plan {
             .into_iter()
             .filter(|name| !before.rejected_regions.contains(*name));
         let marked = before.marks.iter().filter_map(|m| m.region.as_deref());
+        let marked = marked.filter(|name| !before.rejected_regions.contains(*name));
         let regions = known
             .chain(marked)
             .chain(before.regions.iter().map(String::as_str))
@@ -153,6 +159,7 @@ impl Plan {
             leaves: Vec::new(),
             earliest_end: None,
             newest: None,
+            server_time: None,
             everything_hides_until: None,
             ignores_filters: false,
         };
@@ -184,6 +191,7 @@ impl Plan {
         }
         match window {
             Window::Everything => {
+                self.server_time = seen.server_time;
                 self.everything_hides_until = Some(self.hides_until(seen));
                 let names = self.regions.keys().cloned().collect();
                 self.regions_shown(window, names, seen);
@@ -255,6 +263,25 @@ impl Plan {
         }
     }
 
+    /// The statuses that a process of the leaf may have come to since, in their order.
+    pub fn later_statuses(&self, leaf: &Leaf) -> impl Iterator<Item = &String> {
+        let status = leaf.status.clone();
+        let from = self
+            .statuses
+            .iter()
+            .skip_while(move |known| **known != status);
+        from.skip(1)
+    }
+
+    /// Whether a page about a leaf's region shows everything since the watermark.
+    pub fn is_proved(&self, leaf: &Leaf, seen: Seen<'_>) -> bool {
+        seen.proves(
+            self.regions
+                .get(&leaf.region)
+                .and_then(Region::marked_until),
+        )
+    }
+
     /// What is still open after all pages, except what the API rejects.
     pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
         let by_page = |leaf: &&Leaf| leaf.reason == GapReason::Page;
@@ -264,10 +291,11 @@ impl Plan {
     fn learn(&mut self, seen: Seen<'_>) {
         self.newest = self.newest.max(self.newest_of(seen));
         for process in seen.processes {
-            self.earliest_end = [self.earliest_end, process.terminated_at]
-                .into_iter()
-                .flatten()
-                .min();
+            // One that is said to have ended before it began tells no time.
+            let end = process
+                .terminated_at
+                .filter(|end| *end >= process.created_at);
+            self.earliest_end = [self.earliest_end, end].into_iter().flatten().min();
             if !self.seen_statuses.contains(&process.status) {
                 self.seen_statuses.insert(process.status.clone());
                 self.learn_status(&process.status);
@@ -279,9 +307,6 @@ impl Plan {
                 let rest = self.regions.get(REST);
                 // What was proved of all regions was proved of this one.
                 let region = rest.cloned().unwrap_or_else(|| Region::new(None, true));
-                if region.state == State::Open && region.rises_to.is_some() {
-                    self.queue_each([process.region.clone()]);
-                }
                 self.regions.insert(process.region.clone(), region);
             }
             if let Some(region) = self.regions.get_mut(&process.region) {
@@ -298,10 +323,20 @@ impl Plan {
         let at = self.statuses.iter().position(|known| is_end(known));
         let at = at.unwrap_or(self.statuses.len());
         self.statuses.insert(at, status.to_owned());
+        // Regions that were through with all the others are not yet.
+        let through = |region: &Region| region.state == State::Whole && !region.asked.is_empty();
+        let again = self.regions.iter().filter(|(_, region)| through(region));
+        for name in again.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            if let Some(region) = self.regions.get_mut(&name) {
+                region.state = State::Open;
+            }
+            self.next_leaf(&name);
+        }
     }
 
     fn regions_shown(&mut self, window: &Window, names: Vec<String>, seen: Seen<'_>) {
         let (newest, until) = (self.newest_of(seen), self.hides_until(seen));
+        let asked = names.len();
         let mut open = BTreeSet::new();
         for name in names {
             let Some(region) = self.regions.get_mut(&name) else {
@@ -333,7 +368,8 @@ impl Plan {
             .filter(|region| open.contains(*region))
             .cloned()
             .collect();
-        if shown.is_empty() {
+        let is_narrower = *window == Window::Everything || open.len() < asked;
+        if shown.is_empty() && !is_narrower {
             return self.queue_each(open);
         }
         let others: Vec<String> = open.difference(&shown).cloned().collect();

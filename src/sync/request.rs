@@ -40,7 +40,8 @@ impl Default for Limits {
 }
 
 /// Exponential backoff with full jitter: before the n-th try again, any time up to `first` × 2ⁿ⁻¹
-/// and no more than `longest`, all equally likely. `Retry-After` of the server replaces it.
+/// and no more than `longest`, all equally likely; or what the server's `Retry-After` asks for, if
+/// that is longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retries {
     /// How often a request is made again. Default: 7.
@@ -170,11 +171,13 @@ impl Asker {
     where
         F: Future<Output = Result<T, ApiError>>,
     {
-        let latest = Mutex::new(None);
+        let (latest, tried) = (Mutex::new(None), AtomicU64::new(0));
         let tries = (async || {
             if !self.may_request() {
                 return Err(NoAnswer::OutOfRequests(None));
             }
+            let is_again = tried.fetch_add(1, Ordering::Relaxed) > 0;
+            self.retries.fetch_add(is_again.into(), Ordering::Relaxed);
             call().await.map_err(NoAnswer::Failed)
         })
         .retry(self.limits.retries.waits())
@@ -185,11 +188,10 @@ impl Asker {
                 _ => None,
             };
             // No use in waiting for longer than the run lasts.
-            wait.map(|wait| asked.unwrap_or(wait))
+            wait.map(|wait| asked.unwrap_or_default().max(wait))
                 .filter(|wait| *wait < self.until.saturating_duration_since(Instant::now()))
         })
         .notify(|no, wait| {
-            self.retries.fetch_add(1, Ordering::Relaxed);
             if let (NoAnswer::Failed(error), Ok(mut latest)) = (no, latest.lock()) {
                 let error = describe(error);
                 debug!(wait_ms = wait.as_millis() as u64, "trying again: {error}");

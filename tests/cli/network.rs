@@ -167,6 +167,14 @@ fn the_token_is_found_nowhere() {
             1,
         ),
         (
+            "an error by somebody who escapes slashes",
+            Box::new(|_| {
+                let message = json!({"message": format!("{TOKEN} is no good")}).to_string();
+                Reply::With(403, vec![], message.replace('/', "\\/"))
+            }),
+            1,
+        ),
+        (
             "a page",
             Box::new(|_| Reply::With(500, vec![], format!("Authorization: Bearer {TOKEN}"))),
             1,

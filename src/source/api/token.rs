@@ -34,24 +34,19 @@ impl Token {
         Ok(Self(SecretString::from(trimmed)))
     }
 
-    /// The text without the token, wherever it stood in it.
+    /// The text without the token, wherever it stood in it: as it is, or with its slashes escaped, as
+    /// some write JSON.
     pub(super) fn taken_out_of(&self, text: Vec<u8>) -> Vec<u8> {
-        let secret = self.0.expose_secret().as_bytes();
+        let secret = self.0.expose_secret();
         if secret.len() < SHORTEST_SECRET {
             return text;
         }
-        let mut clean = Vec::new();
-        let mut from = 0;
-        for at in memmem::find_iter(&text, secret) {
-            clean.extend_from_slice(&text[from..at]);
-            clean.extend_from_slice(TAKEN_OUT);
-            from = at + secret.len();
-        }
-        if from == 0 {
+        let text = without(text, secret.as_bytes());
+        if !secret.contains('/') {
             return text;
         }
-        clean.extend_from_slice(&text[from..]);
-        clean
+        let escaped = SecretString::from(secret.replace('/', "\\/"));
+        without(text, escaped.expose_secret().as_bytes())
     }
 
     /// The value of the `Authorization` header, marked so that no log shows it.
@@ -61,6 +56,21 @@ impl Token {
         header.set_sensitive(true);
         Some(header)
     }
+}
+
+fn without(text: Vec<u8>, secret: &[u8]) -> Vec<u8> {
+    let mut clean = Vec::new();
+    let mut from = 0;
+    for at in memmem::find_iter(&text, secret) {
+        clean.extend_from_slice(&text[from..at]);
+        clean.extend_from_slice(TAKEN_OUT);
+        from = at + secret.len();
+    }
+    if from == 0 {
+        return text;
+    }
+    clean.extend_from_slice(&text[from..]);
+    clean
 }
 
 impl fmt::Debug for Token {

@@ -67,7 +67,10 @@ impl Seen<'_> {
     pub(super) fn proves(&self, mark: Option<UtcMillis>) -> bool {
         // Only the oldest tells how far the page reaches: one that was dated into the future is on
         // every page, and tells nothing.
-        let reaches = || self.oldest().zip(mark).is_some_and(|(o, mark)| o <= mark);
-        !self.is_full() || reaches()
+        let reaches = |(oldest, mark): (UtcMillis, UtcMillis)| {
+            // At a whole second creations may be cut to seconds, so that others share it.
+            oldest < mark || (oldest == mark && mark.millis() % 1000 != 0)
+        };
+        !self.is_full() || self.oldest().zip(mark).is_some_and(reaches)
     }
 }

@@ -11,12 +11,9 @@ pub const TRUSTED_MEMORY_MS: i64 = 3_600_000;
 /// creation yet to tell by: a day.
 const CLOCKS_DIFFER_MS: i64 = 86_400_000;
 
-/// While the newest creation shown is no older than this, the clock that dates creations is taken to
-/// be one that keeps time with ours.
+/// By so much the clock that dates creations may differ from the server's own and still be taken to
+/// keep time with it.
 const KEEPS_TIME_MS: i64 = 300_000;
-
-/// A page is this much later than the beginning of its run at most, or not much later.
-const A_RUN_MS: i64 = 60_000;
 
 /// What a leaf turned out to hide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +66,7 @@ impl Plan {
             let counted: Option<Unaccounted> = counted;
             let at_least = Option::zip(counted, mark.unaccounted)
                 .map(|(counted, before)| counted.at_least.saturating_sub(before));
-            let since = self.unseen_since(mark, until);
+            let since = self.unseen_since(mark);
             if since < until {
                 gaps.push(Gap {
                     app_id: self.app_id.clone(),
@@ -117,11 +114,10 @@ impl Plan {
                 continue;
             }
             region.state = State::Whole;
-            // How many were hidden before cannot be told either.
-            region.is_full = true;
+            region.is_uncounted = true;
             match &self.regions[&name].mark {
                 Some(mark) => {
-                    let unseen = self.unseen_since(mark, until);
+                    let unseen = self.unseen_since(mark);
                     since = since.map_or(Some(unseen), |since: UtcMillis| Some(since.min(unseen)));
                 }
                 None => begins_after = Some(until),
@@ -140,21 +136,16 @@ impl Plan {
     }
 
     /// From which creation time on there may be processes that neither the look which made the mark
-    /// nor this one has shown, where this one reaches back to `shown`.
-    ///
-    /// That look showed all there was, up to its own moment, which may be long after the mark. What
-    /// the clock that dates creations said then is not known; but by now, when it says `shown` or
-    /// more, it has gone on by no more than the time between the looks. That holds whatever it is
-    /// set to, if only it goes as ours does.
-    fn unseen_since(&self, mark: &Watermark, shown: UtcMillis) -> UtcMillis {
-        let between_ms = self.started_at.millis_since(mark.looked_at).max(0);
-        let behind_ms = |newest| self.started_at.millis_since(newest);
-        let goes_on = self
-            .newest
-            .map(behind_ms)
-            .is_some_and(|ms| ms <= KEEPS_TIME_MS);
-        let since = goes_on.then(|| shown.plus_millis(-between_ms - A_RUN_MS));
-        since.max(Some(mark.until)).unwrap_or(mark.until)
+    /// nor this one has shown. That look showed all there was, up to its own moment, which may be
+    /// long after the mark; by the server's clock, if that keeps time with the one that dates
+    /// creations, as the newest creation tells. Ours is not asked: it may have been set in between.
+    fn unseen_since(&self, mark: &Watermark) -> UtcMillis {
+        let keeps_time =
+            |(now, newest): (UtcMillis, UtcMillis)| now.millis_since(newest).abs() <= KEEPS_TIME_MS;
+        let is_told = self.server_time.zip(self.newest).is_some_and(keeps_time);
+        let looked = mark.server_time.filter(|_| is_told);
+        let looked = looked.map(|looked| looked.plus_millis(-KEEPS_TIME_MS));
+        looked.max(Some(mark.until)).unwrap_or(mark.until)
     }
 
     /// The stretch since the watermarks, if so much time has passed since the looks that made them
@@ -165,13 +156,16 @@ impl Plan {
                 .mark
                 .as_ref()
                 .filter(|_| region.state == State::Whole)?;
-            let pause_ms = self.started_at.millis_since(mark.looked_at);
+            // By the server's clock where it tells: ours may have been set in between.
+            let (then, now) = match mark.server_time.zip(self.server_time) {
+                Some(told) => told,
+                None => (mark.looked_at, self.started_at),
+            };
+            let pause_ms = now.millis_since(then);
             // It shows one that had ended by then, so it has not forgotten those that ended later.
-            let remembers = self.earliest_end.is_some_and(|end| end <= mark.looked_at);
+            let remembers = self.earliest_end.is_some_and(|end| end <= then);
             let is_lapsed = has_forgotten || (pause_ms > TRUSTED_MEMORY_MS && !remembers);
-            // With nothing shown there is only the mark.
-            let shown = self.newest.unwrap_or(mark.until);
-            is_lapsed.then(|| self.unseen_since(mark, shown))
+            is_lapsed.then(|| self.unseen_since(mark))
         };
         let named = self.regions.iter().filter(|(name, _)| *name != REST);
         let (lapsed, kept): (Vec<_>, Vec<_>) = named
@@ -211,15 +205,15 @@ impl Plan {
         hides: &impl Fn(&Leaf) -> Hides,
     ) -> Option<u64> {
         let before = region.mark.as_ref().and_then(|mark| mark.unaccounted);
-        let mut sum = if region.is_full { before? } else { 0 };
+        let mut sum: u64 = if region.is_full { before? } else { 0 };
         let of_region = |leaf: &&Leaf| leaf.region == name && !is_end(&leaf.status);
         for leaf in self.leaves.iter().filter(of_region) {
             match hides(leaf) {
                 Hides::Nothing => {}
-                Hides::Something(counted) => sum += counted?.at_most,
+                Hides::Something(counted) => sum = sum.checked_add(counted?.at_most)?,
             }
         }
-        (region.state == State::Whole).then_some(sum)
+        (region.state == State::Whole && !region.is_uncounted).then_some(sum)
     }
 
     /// The watermarks as they are now. A region that stands as all others do has none of its own.
@@ -240,6 +234,7 @@ impl Plan {
                 },
                 until: region.rises_to.unwrap_or(nothing_yet),
                 looked_at: self.started_at,
+                server_time: self.server_time,
                 unaccounted: self.unaccounted(name, region, hides),
             })
         };

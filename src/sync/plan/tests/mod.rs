@@ -35,6 +35,7 @@ fn mark(region: Option<&str>, until: i64, looked_at: i64) -> Watermark {
         since: at(0),
         until: at(until),
         looked_at: at(looked_at),
+        server_time: None,
         unaccounted: Some(0),
     }
 }
@@ -96,16 +97,16 @@ fn a_short_page_and_one_that_reaches_back_prove_everything_in_one_call() {
         vec![],
         rows("Tokyo", "running", 90_000, 9),
         // The oldest is as old as the watermark.
-        rows("Tokyo", "running", 49_000, 10),
+        rows("Tokyo", "running", 49_001, 10),
     ] {
-        let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+        let mut plan = Plan::new(&before(vec![mark(None, 40_001, 50_000)]), at(100_000));
         assert_eq!(plan.next(), Some(Window::Everything));
         show(&mut plan, &Window::Everything, &page);
         assert_eq!(plan.next(), None);
         let found = plan.settle(everything_hides, false);
         assert_eq!((found.gaps, found.begins_after), (vec![], None));
         let newest = page.iter().map(|p| p.created_at).max();
-        let until = newest.unwrap_or(at(40_000));
+        let until = newest.unwrap_or(at(40_001));
         let expected = Watermark {
             until,
             looked_at: at(100_000),
@@ -117,7 +118,7 @@ fn a_short_page_and_one_that_reaches_back_prove_everything_in_one_call() {
 
 #[test]
 fn a_full_page_of_strangers_is_narrowed_no_further_than_needed() {
-    let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+    let mut plan = Plan::new(&before(vec![mark(None, 40_001, 50_000)]), at(100_000));
     plan.next();
     let mut page = rows("Tokyo", "running", 99_000, 7);
     page.extend(rows("London", "starting", 98_500, 3));
@@ -165,7 +166,7 @@ fn a_full_page_of_strangers_is_narrowed_no_further_than_needed() {
             app_id: "app-1".to_owned(),
             region: Some("Tokyo".to_owned()),
             status: Some("running".to_owned()),
-            since: at(40_000),
+            since: at(40_001),
             // Its oldest row is of 90 000, and another of that millisecond may be hidden.
             until: at(90_001),
             reason: GapReason::Page,
@@ -179,13 +180,13 @@ fn a_full_page_of_strangers_is_narrowed_no_further_than_needed() {
     assert_eq!(of(Some("Tokyo")), at(99_000));
     assert_eq!(of(Some("London")), at(99_000));
     // No page has proved regions that nobody has named.
-    assert_eq!(of(None), at(40_000));
+    assert_eq!(of(None), at(40_001));
 }
 
 #[test]
 fn a_gap_that_counting_closes_is_none() {
     let plan = || {
-        let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+        let mut plan = Plan::new(&before(vec![mark(None, 40_001, 50_000)]), at(100_000));
         let tokyo = |status| rows("Tokyo", status, 99_000, 10);
         while let Some(window) = plan.next() {
             let page = match &window {
@@ -221,7 +222,7 @@ fn what_was_hidden_before_is_not_hidden_anew() {
         }
         plan.settle(|_| Hides::Something(unaccounted.map(counted)), false)
     };
-    let first = look(vec![mark(None, 40_000, 50_000)], 100_000, Some(7));
+    let first = look(vec![mark(None, 40_001, 50_000)], 100_000, Some(7));
     assert_eq!(first.gaps[0].hidden_at_least, Some(7));
     let later =
         |unaccounted| look(first.marks.clone(), 200_000, unaccounted).gaps[0].hidden_at_least;
@@ -259,7 +260,7 @@ fn the_first_look_sweeps_all_windows_and_coverage_begins_there() {
 /// What had no answer is for the next run: its watermark stays, and it is no gap yet.
 #[test]
 fn a_region_without_an_answer_keeps_its_watermark() {
-    let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+    let mut plan = Plan::new(&before(vec![mark(None, 40_001, 50_000)]), at(100_000));
     while let Some(window) = plan.next() {
         match &window {
             Window::Leaf { status, .. } if status == "draining" => plan.unanswered(&window),
@@ -269,7 +270,7 @@ fn a_region_without_an_answer_keeps_its_watermark() {
     }
     let found = plan.settle(everything_hides, false);
     assert_eq!(found.gaps, []);
-    let stays = |mark: &&Watermark| mark.until == at(40_000);
+    let stays = |mark: &&Watermark| mark.until == at(40_001);
     let stay: Vec<_> = found
         .marks
         .iter()
@@ -291,7 +292,7 @@ fn a_region_without_an_answer_keeps_its_watermark() {
 /// what the one page leaves open is one gap.
 #[test]
 fn an_api_that_ignores_filters_is_not_narrowed() {
-    for (marks, expected) in [(vec![mark(None, 40_000, 50_000)], 1), (vec![], 0)] {
+    for (marks, expected) in [(vec![mark(None, 40_001, 50_000)], 1), (vec![], 0)] {
         let mut plan = Plan::new(&before(marks), at(100_000));
         let mut page = rows("Tokyo", "running", 99_000, 6);
         page.extend(rows("London", "starting", 98_500, 4));
@@ -306,7 +307,7 @@ fn an_api_that_ignores_filters_is_not_narrowed() {
         assert_eq!(found.gaps.len(), expected);
         for gap in found.gaps {
             assert_eq!((gap.region, gap.status), (None, None));
-            assert_eq!((gap.since, gap.until), (at(40_000), at(94_001)));
+            assert_eq!((gap.since, gap.until), (at(40_001), at(94_001)));
         }
         assert_eq!(found.begins_after, (expected == 0).then_some(at(94_001)));
         let [mark] = &found.marks[..] else {
@@ -319,7 +320,7 @@ fn an_api_that_ignores_filters_is_not_narrowed() {
 #[test]
 fn a_rejected_filter_is_skipped_and_matters_only_if_something_was_seen_behind_it() {
     for (seen, expected_gaps) in [(false, 0), (true, 1)] {
-        let mut before = before(vec![mark(None, 40_000, 50_000)]);
+        let mut before = before(vec![mark(None, 40_001, 50_000)]);
         if seen {
             before.regions.insert("Dubai".to_owned());
         }
@@ -341,7 +342,7 @@ fn a_rejected_filter_is_skipped_and_matters_only_if_something_was_seen_behind_it
         for gap in found.gaps {
             assert_eq!(gap.region.as_deref(), Some("Dubai"));
             assert_eq!(gap.reason, GapReason::Rejected);
-            assert_eq!((gap.since, gap.until), (at(40_000), at(90_001)));
+            assert_eq!((gap.since, gap.until), (at(40_001), at(90_001)));
         }
     }
 }
@@ -364,7 +365,7 @@ fn a_pause_longer_than_the_api_is_trusted_to_remember_is_a_gap() {
         (1000, Some(ended(50_000)), true, true),
     ] {
         let now = 50_000 + pause;
-        let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(now));
+        let mut plan = Plan::new(&before(vec![mark(None, 40_001, 50_000)]), at(now));
         plan.next();
         let page: Vec<Process> = shown.into_iter().collect();
         show(&mut plan, &Window::Everything, &page);
@@ -373,7 +374,7 @@ fn a_pause_longer_than_the_api_is_trusted_to_remember_is_a_gap() {
             app_id: "app-1".to_owned(),
             region: None,
             status: None,
-            since: at(40_000),
+            since: at(40_001),
             until: at(now),
             reason: GapReason::Forgotten,
             hidden_at_least: None,
@@ -387,7 +388,7 @@ fn a_pause_longer_than_the_api_is_trusted_to_remember_is_a_gap() {
 /// to reach back to it.
 #[test]
 fn a_date_in_the_future_proves_nothing() {
-    let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+    let mut plan = Plan::new(&before(vec![mark(None, 40_001, 50_000)]), at(100_000));
     plan.next();
     show(
         &mut plan,
@@ -395,9 +396,9 @@ fn a_date_in_the_future_proves_nothing() {
         &rows("Tokyo", "running", 900_000, 1),
     );
     let marks = plan.settle(everything_hides, false).marks;
-    assert_eq!(marks[0].until, at(40_000));
+    assert_eq!(marks[0].until, at(40_001));
     // The server's own clock tells what is the future, to the second that a date may be short.
-    let mut plan = Plan::new(&before(vec![mark(None, 40_000, 50_000)]), at(100_000));
+    let mut plan = Plan::new(&before(vec![mark(None, 40_001, 50_000)]), at(100_000));
     plan.next();
     let page = Seen {
         processes: &rows("Tokyo", "running", 96_001, 3),
@@ -430,32 +431,42 @@ fn an_empty_first_look_proves_no_page_that_comes_later() {
     assert!(!plan.settle(everything_hides, false).gaps.is_empty());
 }
 
-/// A burst after a long quiet time hides nothing from before the look that found it quiet.
+/// A burst after a long quiet time hides nothing from before the look that found it quiet: by the
+/// server's clock, if the one that dates creations keeps time with it, and never by ours.
 #[test]
 fn a_gap_after_a_quiet_time_begins_with_the_look_before() {
-    let (day, hour) = (86_400_000, 3_600_000);
-    for (behind, since) in [
-        (0, day - 70_000 + 1),
-        (200_000, day - 270_000 + 1),
-        (400_000, 40_000),
+    let (day, hour, minute) = (86_400_000, 3_600_000, 60_000);
+    let now = day + hour;
+    for (told_then, told_now, behind, since) in [
+        (Some(day), Some(now), 0, day - 5 * minute),
+        (Some(day), Some(now), 4 * minute, day - 5 * minute),
+        (Some(day), Some(now), 6 * minute, 40_001),
+        (Some(day), Some(now), -6 * minute, 40_001),
+        (Some(day), None, 0, 40_001),
+        (None, Some(now), 0, 40_001),
     ] {
-        let now = day + hour;
-        let marks = vec![mark(None, 40_000, day)];
+        let marks = vec![Watermark {
+            server_time: told_then.map(at),
+            // Ours was set wrong at the time.
+            ..mark(None, 40_001, 7 * day)
+        }];
         let mut plan = Plan::new(&before(marks), at(now));
         while let Some(window) = plan.next() {
-            // The clock that dates creations is behind ours by so much.
             let page = match &window {
                 Window::Regions(names) if names[0] != "Tokyo" => vec![],
                 window => full_page(window, now - 1000 - behind),
             };
-            show(&mut plan, &window, &page);
+            let seen = Seen {
+                processes: &page,
+                rows: page.len(),
+                server_time: told_now.map(at),
+            };
+            plan.page(&window, seen);
         }
         let gaps = plan.settle(everything_hides, false).gaps;
         assert_eq!(gaps.len(), 6);
-        assert!(
-            gaps.iter().all(|gap| gap.since == at(since)),
-            "{behind} {gaps:?}"
-        );
+        let expected = |gap: &Gap| gap.since == at(since);
+        assert!(gaps.iter().all(expected), "{told_then:?} {behind} {gaps:?}");
     }
 }
 
