@@ -62,6 +62,9 @@ CREATE TABLE rejected_filter (
     PRIMARY KEY (app, region, status)
 ) STRICT, WITHOUT ROWID;
 
+-- A process that the latest look found lost is asked for once more.
+CREATE INDEX process_lost ON process (app, lost_ms) WHERE outcome = 'lost';
+
 -- A sync that meets the same broken record minute after minute keeps it once; which it finds by length,
 -- since an index over what it says would store that twice.
 CREATE INDEX aside_length ON aside (length(raw));

@@ -260,7 +260,7 @@ pub struct SyncArgs {
     /// End with exit code 3 if processes may have gone unseen
     #[arg(long, conflicts_with = "every")]
     pub fail_on_gap: bool,
-    /// Say what each run came to; given twice, also each try again, given three times, everything
+    /// Say what each run came to; given twice, also each request and each try again
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// How that, warnings and errors are written: text, or json with one object a line
@@ -359,9 +359,12 @@ pub enum PortGroupArg {
   prochist status
   prochist status --max-age 10m > /dev/null       for a monitor: 1 if recording has stopped")]
 pub struct StatusArgs {
-    /// End with exit code 1 unless a sync ended as complete within this long
+    /// End with exit code 1 unless a sync ended as complete, and every app was looked at, within this long
     #[arg(long, value_name = "LENGTH", value_parser = length)]
     pub max_age: Option<Duration>,
+    /// With --max-age: only this app (may be given again) [default: every app that was ever looked at]
+    #[arg(long, value_name = "APP", requires = "max_age")]
+    pub app: Vec<String>,
 }
 
 #[derive(Debug, Args)]

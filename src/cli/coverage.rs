@@ -85,7 +85,10 @@ fn whole(marks: &[WatermarkRow]) -> Vec<String> {
             || "regions not named here".to_owned(),
             |region| printable(region),
         );
-        let stands = |m: &WatermarkRow| (m.app_id.clone(), m.since, m.until, m.looked_at);
+        let stands = |m: &WatermarkRow| {
+            let unseen = m.unaccounted.filter(|n| *n > 0);
+            (m.app_id.clone(), m.since, m.until, m.looked_at, unseen)
+        };
         match alike
             .iter_mut()
             .find(|(first, _)| stands(first) == stands(mark))
@@ -110,8 +113,15 @@ fn whole(marks: &[WatermarkRow]) -> Vec<String> {
             1 => String::new(),
             _ => format!(" in {}", regions.join(", ")),
         };
+        let unseen = match mark.unaccounted {
+            Some(n) if n > 0 => {
+                let n = human::count(n.cast_unsigned(), "open process is", "open processes are");
+                format!("; up to {n} known by count only")
+            }
+            _ => String::new(),
+        };
         format!(
-            "{}{place}: {whole}, as of {}\n",
+            "{}{place}: {whole}, as of {}{unseen}\n",
             printable(&mark.app_id),
             mark.looked_at
         )

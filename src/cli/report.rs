@@ -61,6 +61,14 @@ fn not_seen(app: &AppRan, error: &NotSeen, bounds: Bounds) {
 
 fn aside(app: &AppRan) {
     let id = &app.app_id;
+    if app.set_aside_before > 0 {
+        let records = count(app.set_aside_before, "record", "records");
+        info!(
+            app = id,
+            set_aside_before = app.set_aside_before,
+            "{records} of {id} still cannot be understood, set aside before"
+        );
+    }
     let Some(first) = app.set_aside.first() else {
         return;
     };
@@ -276,7 +284,7 @@ impl From<&Ran> for Report {
             processes_new: recorded.processes_new,
             processes_changed: recorded.processes_changed,
             processes_lost: recorded.processes_lost,
-            set_aside: ran.set_aside().count() as u64,
+            set_aside: ran.set_aside(),
             deferred: ran.deferred(),
             gaps: ran.gaps().count() as u64,
         }

@@ -201,7 +201,8 @@ impl<'a> Settings<'a> {
             TokenFrom::Variable => (env::var(TOKEN).ok(), TOKEN.to_owned()),
             TokenFrom::File(path) => {
                 let text = std::fs::read_to_string(path).map_err(|e| {
-                    Failure::new(format!("could not read the token file {path:?}: {e}"))
+                    Failure::usage(format!("could not read the token file {path:?}: {e}"))
+                        .hint("name another with --token-file PATH, or set HATHORA_TOKEN")
                 })?;
                 (Some(text), format!("the file {path:?}"))
             }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use prochist::history::{Health, Row, RunRow, Status};
+use prochist::History;
+use prochist::history::{Health, Row, Status};
 use prochist::model::UtcMillis;
 
 use super::args::StatusArgs;
@@ -27,26 +28,51 @@ pub fn run(args: &StatusArgs, database: &Path, output: &Output) -> Result<Done, 
         _ => output.rows(Status::FIELDS, Status::FIELDS, &answer.rows, &answer)?,
     }
     if let Some(max_age) = args.max_age {
-        fresh(history.last_complete_sync()?, max_age, now())?;
+        is_fresh(&history, &args.app, max_age, now())?;
     }
     Ok(Done::Whole)
 }
 
-/// Fails unless the run ended within so long before now.
-fn fresh(last: Option<RunRow>, max_age: Duration, now: UtcMillis) -> Result<(), Failure> {
+/// Fails unless a sync ended as complete within so long before now, and each app was looked at: one
+/// that has runs of its own may fail while all others go well.
+fn is_fresh(
+    history: &History,
+    apps: &[String],
+    max_age: Duration,
+    now: UtcMillis,
+) -> Result<(), Failure> {
+    let too_old = |at: UtcMillis| {
+        let age_ms = now.millis_since(at);
+        // A clock that was set back makes no run old.
+        let is_old = u128::from(age_ms.max(0).unsigned_abs()) > max_age.as_millis();
+        is_old.then(|| {
+            format!(
+                "{at}, {} ago, which is more than {}",
+                human::duration(age_ms),
+                humantime::format_duration(max_age)
+            )
+        })
+    };
+    let last = history.last_complete_sync()?;
     let Some(ended_at) = last.and_then(|run| run.finished_at) else {
         return Err(Failure::new("no sync has ended as complete yet"));
     };
-    let age_ms = now.millis_since(ended_at);
-    // A clock that was set back makes no run old.
-    if u128::from(age_ms.max(0).unsigned_abs()) <= max_age.as_millis() {
-        return Ok(());
+    if let Some(ago) = too_old(ended_at) {
+        let message = format!("the last sync that ended as complete did so at {ago}");
+        return Err(Failure::new(message));
     }
-    Err(Failure::new(format!(
-        "the last sync that ended as complete did so at {ended_at}, {} ago, which is more than {}",
-        human::duration(age_ms),
-        humantime::format_duration(max_age),
-    )))
+    let looks = history.last_looks()?;
+    if let Some(app) = apps.iter().find(|app| !looks.contains_key(*app)) {
+        return Err(Failure::new(format!("no sync has looked at {app} yet")));
+    }
+    for (app, looked_at) in looks {
+        let is_meant = apps.is_empty() || apps.contains(&app);
+        if let Some(ago) = too_old(looked_at).filter(|_| is_meant) {
+            return Err(Failure::new(format!("{app} was last looked at at {ago}"))
+                .hint("if it is no longer recorded, name those that are with --app"));
+        }
+    }
+    Ok(())
 }
 
 fn screen(status: &Status, period: String) -> String {

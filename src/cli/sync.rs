@@ -279,6 +279,9 @@ pub fn api(error: ApiError) -> Failure {
         ApiError::PlainHttp { .. } => failure
             .into_usage()
             .hint("name an https URL, or give --allow-http if you trust the network in between"),
+        ApiError::BadId { .. } => failure
+            .into_usage()
+            .hint("check --app-id, HATHORA_APP_ID and the configuration's apps"),
         ApiError::Unauthorized { .. } => failure
             .hint("check the token in HATHORA_TOKEN or --token-file, and that it is for this app"),
         ApiError::UnknownApp { .. } => failure.hint("check --app-id and --base-url"),

@@ -40,6 +40,8 @@ pub struct WatermarkRow {
     pub until: UtcMillis,
     /// When the look was that proved it.
     pub looked_at: UtcMillis,
+    /// At most so many open processes are known by count only; none where it cannot be told.
+    pub unaccounted: Option<i64>,
 }
 
 /// Runs by how they ended.
@@ -168,7 +170,7 @@ impl History {
         let mut statement = self
             .db
             .prepare_cached(
-                "SELECT app_id, region, since_ms, until_ms, looked_at_ms FROM watermarks
+                "SELECT app_id, region, since_ms, until_ms, looked_at_ms, unaccounted FROM watermarks
                  WHERE (:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
                    AND (:regions IS NULL OR region IS NULL
                         OR region IN (SELECT value FROM json_each(:regions)))
@@ -187,6 +189,7 @@ impl History {
                 since: time(row, 2)?,
                 until: time(row, 3)?,
                 looked_at: time(row, 4)?,
+                unaccounted: row.get(5).doing("read watermarks")?,
             });
         }
         Ok(marks)

@@ -1,11 +1,15 @@
 //! How does the recording itself fare, and how often should it look?
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::question::FILTER;
 use super::{History, Question, RunRow};
 use crate::Error;
 use crate::error::Doing;
+use crate::model::UtcMillis;
+use crate::store::time;
 
 /// The fare of the recording. Runs are those of the whole file, since a run may be about several
 /// apps; the rest is what the question is about.
@@ -32,6 +36,25 @@ impl History {
     pub fn last_complete_sync(&self) -> Result<Option<RunRow>, Error> {
         let complete = "kind = 'sync' AND result = 'complete'";
         Ok(self.runs(complete, &[], 1)?.pop())
+    }
+
+    /// When each app was last looked at so that something of it was proved; a partial look will do.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] or [`Error::Damaged`].
+    pub fn last_looks(&self) -> Result<BTreeMap<String, UtcMillis>, Error> {
+        let mut statement = self
+            .db
+            .prepare_cached(
+                "SELECT app_id, max(looked_at_ms) FROM watermarks GROUP BY app_id ORDER BY app_id",
+            )
+            .doing("read the last looks")?;
+        let mut rows = statement.query([]).doing("read the last looks")?;
+        let mut looks = BTreeMap::new();
+        while let Some(row) = rows.next().doing("read the last looks")? {
+            looks.insert(row.get(0).doing("read the last looks")?, time(row, 1)?);
+        }
+        Ok(looks)
     }
 
     pub(super) fn health(&self, question: &Question) -> Result<Health, Error> {

@@ -49,6 +49,29 @@ impl Store {
         Ok(open)
     }
 
+    /// The processes of an app that were found to be lost since a moment.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn lost_since(&self, app_id: &str, since: UtcMillis) -> Result<Vec<String>, Error> {
+        self.connection
+            .prepare_cached(
+                "SELECT process_id FROM process
+                 WHERE outcome = 'lost' AND lost_ms >= :since
+                   AND app = (SELECT word_id FROM word WHERE text = :app)
+                 ORDER BY process_id",
+            )
+            .and_then(|mut statement| {
+                statement
+                    .query_map(
+                        named_params! { ":app": app_id, ":since": since.millis() },
+                        |row| row.get(0),
+                    )?
+                    .collect()
+            })
+            .doing("read which processes were lost")
+    }
+
     /// How far the record of an app is known to be whole. None of an app that no sync has looked at.
     ///
     /// # Errors

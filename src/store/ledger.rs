@@ -8,35 +8,37 @@ use crate::error::Doing;
 use crate::model::{Gap, SetAside};
 
 /// Keeps what could not be understood, and counts it. A source that is looked at again and again
-/// (`looked_at_again`) may show the same each time: then it is counted, but not kept twice.
+/// (`looked_at_again`) may show the same each time: then it is counted, but not kept twice. Whether it
+/// was kept.
 pub(super) fn insert_aside(
     db: &Connection,
     run_id: i64,
     aside: &SetAside,
     looked_at_again: bool,
-) -> Result<(), Error> {
-    db.prepare_cached(
-        "INSERT INTO aside (run_id, source, line, reason, raw)
+) -> Result<bool, Error> {
+    let kept = db
+        .prepare_cached(
+            "INSERT INTO aside (run_id, source, line, reason, raw)
          SELECT :run, :source, :line, :reason, :raw
          WHERE NOT :again
             OR NOT EXISTS (SELECT 1 FROM aside
                            WHERE length(raw) = length(:raw) AND raw = :raw AND reason = :reason)",
-    )
-    .and_then(|mut statement| {
-        statement.execute(named_params! {
-            ":run": run_id,
-            ":source": aside.source,
-            ":line": aside.line.map(u64::cast_signed),
-            ":reason": aside.reason,
-            ":raw": aside.raw,
-            ":again": looked_at_again,
+        )
+        .and_then(|mut statement| {
+            statement.execute(named_params! {
+                ":run": run_id,
+                ":source": aside.source,
+                ":line": aside.line.map(u64::cast_signed),
+                ":reason": aside.reason,
+                ":raw": aside.raw,
+                ":again": looked_at_again,
+            })
         })
-    })
-    .doing("set a record aside")?;
+        .doing("set a record aside")?;
     db.prepare_cached("UPDATE run SET set_aside = set_aside + 1 WHERE run_id = :run")
         .and_then(|mut statement| statement.execute(named_params! { ":run": run_id }))
         .doing("set a record aside")?;
-    Ok(())
+    Ok(kept > 0)
 }
 
 pub(super) fn insert_gap(

@@ -86,11 +86,12 @@ impl<'r> SnapshotWriter<'r> {
             .observe_unknown(&self.db, process_id, &mut self.recorded)
     }
 
-    /// Keeps what could not be understood of the snapshot.
+    /// Keeps what could not be understood of the snapshot. Whether it is new: of a source that is looked
+    /// at again and again, what is on record in the same words is counted, but not kept twice.
     ///
     /// # Errors
     /// [`Error::Sqlite`].
-    pub fn set_aside(&mut self, aside: &SetAside) -> Result<(), Error> {
+    pub fn set_aside(&mut self, aside: &SetAside) -> Result<bool, Error> {
         insert_aside(
             &self.db,
             self.recorder.run_id,

@@ -26,7 +26,12 @@ pub(super) struct Known {
     pub before: Before,
     /// Those first that were seen longest ago.
     pub open: Vec<OpenProcess>,
+    /// Those that the look before found to be lost. They are asked for once more: a server that knows
+    /// nothing for a moment must not end the record of whoever lives on.
+    pub just_lost: Vec<String>,
     pub started_at: UtcMillis,
+    /// Apps that the run is still to look at, this one included.
+    pub apps_left: u32,
 }
 
 /// What an API said of an app when it was looked at.
@@ -80,8 +85,11 @@ pub(super) async fn look(client: &Client, asker: &Asker, known: &Known) -> Resul
     let app_id = &known.before.app_id;
     let mut plan = Plan::new(&known.before, known.started_at);
     let mut looking = Looking::default();
-    looking.lists(client, asker, app_id, &mut plan).await?;
-    let unknown = looking.follow(client, asker, app_id, &known.open).await;
+    let apps_left = known.apps_left;
+    looking
+        .lists(client, asker, app_id, apps_left, &mut plan)
+        .await?;
+    let unknown = looking.follow(client, asker, known).await;
     let accounts = if looking.answers.refused {
         Accounts::default()
     } else {
@@ -131,11 +139,16 @@ impl Looking {
         client: &Client,
         asker: &Asker,
         app_id: &str,
+        apps_left: u32,
         plan: &mut Plan,
     ) -> Result<(), NoAnswer> {
         let ask = async |window: Window| {
             let filter = window.filter();
-            let answer = asker.ask(|| client.latest(app_id, &filter)).await;
+            let list = || client.latest(app_id, &filter);
+            let answer = match window {
+                Window::Everything => asker.ask_in_share(apps_left, list).await,
+                _ => asker.ask(list).await,
+            };
             (window, answer)
         };
         let mut under_way = FuturesUnordered::new();
@@ -212,16 +225,12 @@ impl Looking {
     }
 
     /// Asks for every open process that no list showed. Those that the API does not know.
-    async fn follow(
-        &mut self,
-        client: &Client,
-        asker: &Asker,
-        app_id: &str,
-        open: &[OpenProcess],
-    ) -> BTreeSet<String> {
+    async fn follow(&mut self, client: &Client, asker: &Asker, known: &Known) -> BTreeSet<String> {
+        let app_id = &known.before.app_id;
+        let open = known.open.iter().map(|process| &process.process_id);
         let missing: Vec<&str> = open
-            .iter()
-            .map(|process| process.process_id.as_str())
+            .chain(&known.just_lost)
+            .map(String::as_str)
             .filter(|id| !self.processes.contains_key(*id))
             // No URL can name these; they are as the lists show them.
             .filter(|id| !matches!(*id, "" | "." | ".."))

@@ -75,8 +75,9 @@ impl Ran {
     }
 
     /// Records that could not be understood, of all apps.
-    pub fn set_aside(&self) -> impl Iterator<Item = &SetAside> {
-        self.apps.iter().flat_map(|app| &app.set_aside)
+    pub fn set_aside(&self) -> u64 {
+        let of = |app: &AppRan| app.set_aside.len() as u64 + app.set_aside_before;
+        self.apps.iter().map(of).sum()
     }
 }
 
@@ -89,8 +90,10 @@ pub struct AppRan {
     pub recorded: Recorded,
     /// What may have gone unseen.
     pub gaps: Vec<Gap>,
-    /// Records that could not be understood.
+    /// Records that could not be understood, and that no run has met before.
     pub set_aside: Vec<SetAside>,
+    /// Records that could not be understood either, and are on record from an earlier run.
+    pub set_aside_before: u64,
     /// Filters that the API does not accept, and were skipped.
     pub rejected: Vec<Rejected>,
     /// Questions that failed for good, though tried again.
@@ -188,9 +191,13 @@ pub async fn run(
     let name = |apps: &[String]| format!("{} {}", job.api, apps.join(" "));
     let mut run = store.begin(RunKind::Sync, &name(job.apps), now())?;
     let (mut apps, received) = (Vec::new(), client.received_bytes());
-    for (place, app_id) in longest_waiting_first(run.store(), job.apps)? {
+    let waiting = longest_waiting_first(run.store(), job.apps)?;
+    let mut apps_left = waiting.len() as u32;
+    for (place, app_id) in waiting {
         run.stream_of(&name(std::slice::from_ref(app_id)), app_id);
-        let known = known(run.store(), app_id, now())?;
+        let mut known = known(run.store(), app_id, now())?;
+        known.apps_left = apps_left;
+        apps_left -= 1;
         let mut app = match look(client, &asker, &known).await {
             Ok(look) => keep(&mut run, app_id, look, now())?,
             Err(no) => AppRan {
@@ -278,10 +285,17 @@ fn known(store: &Store, app_id: &str, now: UtcMillis) -> Result<Known, Error> {
             RejectedFilter::Status(status) => before.rejected_statuses.insert(status),
         };
     }
+    let looked_at = before.marks.iter().map(|mark| mark.looked_at).max();
+    let just_lost = match looked_at {
+        Some(looked_at) => store.lost_since(app_id, looked_at)?,
+        None => Vec::new(),
+    };
     Ok(Known {
         before,
+        just_lost,
         open: store.open_processes(app_id)?,
         started_at: now,
+        apps_left: 1,
     })
 }
 
@@ -305,8 +319,13 @@ fn keep(
     for process_id in &unknown {
         snapshot.observe_unknown(process_id)?;
     }
-    for aside in &answers.set_aside {
-        snapshot.set_aside(aside)?;
+    let (mut set_aside, mut set_aside_before) = (Vec::new(), 0);
+    for aside in answers.set_aside {
+        if snapshot.set_aside(&aside)? {
+            set_aside.push(aside);
+        } else {
+            set_aside_before += 1;
+        }
     }
     for gap in &findings.gaps {
         snapshot.gap(gap)?;
@@ -320,7 +339,8 @@ fn keep(
         recorded,
         gaps: findings.gaps,
         begins_after: findings.begins_after,
-        set_aside: answers.set_aside,
+        set_aside,
+        set_aside_before,
         rejected: answers.rejected,
         unanswered: answers.unanswered,
         deferred: answers.deferred,

@@ -171,6 +171,28 @@ impl Asker {
     where
         F: Future<Output = Result<T, ApiError>>,
     {
+        self.ask_until(self.until, call).await
+    }
+
+    /// The same, but for no longer than an equal share of what time is left: one of so many apps that
+    /// does not answer must leave some to the others.
+    pub async fn ask_in_share<T, F>(
+        &self,
+        apps_left: u32,
+        call: impl Fn() -> F,
+    ) -> Result<T, NoAnswer>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
+        let now = Instant::now();
+        let share = self.until.saturating_duration_since(now) / apps_left.max(1);
+        self.ask_until(now + share, call).await
+    }
+
+    async fn ask_until<T, F>(&self, until: Instant, call: impl Fn() -> F) -> Result<T, NoAnswer>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
         let (latest, tried) = (Mutex::new(None), AtomicU64::new(0));
         let tries = (async || {
             if !self.may_request() {
@@ -189,7 +211,7 @@ impl Asker {
             };
             // No use in waiting for longer than the run lasts.
             wait.map(|wait| asked.unwrap_or_default().max(wait))
-                .filter(|wait| *wait < self.until.saturating_duration_since(Instant::now()))
+                .filter(|wait| *wait < until.saturating_duration_since(Instant::now()))
         })
         .notify(|no, wait| {
             if let (NoAnswer::Failed(error), Ok(mut latest)) = (no, latest.lock()) {
@@ -203,7 +225,7 @@ impl Asker {
         tokio::select! {
             biased; // nothing more is asked once it is over
             () = self.stop.told() => over(),
-            () = tokio::time::sleep_until(self.until) => over(),
+            () = tokio::time::sleep_until(until) => over(),
             answer = tries => answer.map_err(|no| match no {
                 NoAnswer::OutOfRequests(_) => NoAnswer::OutOfRequests(at_last()),
                 no => no,

@@ -534,7 +534,7 @@ fn an_api_that_does_not_answer_as_one() {
         usage(sync(&url, &app, &["token holds characters"])).env("HATHORA_TOKEN", "one two"),
         with_token_file("no-token", 2, &["token is empty"]),
         with_token_file("two-tokens", 2, &["token holds characters"]),
-        with_token_file("nowhere", 1, &["token file", "nowhere", "No such file"]),
+        with_token_file("nowhere", 2, &["token file", "nowhere", "No such file"]),
         usage(sync("api.example", &app, &["api.example is no base URL"])).env("HATHORA_TOKEN", "t"),
         usage(sync("http://192.0.2.1", &app, &["plain http"])).env("HATHORA_TOKEN", "t"),
         usage(sync("ftp://x", &app, &["neither http nor https"])).env("HATHORA_TOKEN", "t"),

@@ -351,15 +351,87 @@ fn a_collector_gets_one_object_a_line() {
     assert_eq!((lines.len(), &lines[0]["level"]), (1, &json!("error")));
 }
 
+/// A record that cannot be understood is news once, however often it is shown.
+#[test]
+fn what_was_set_aside_before_is_no_news() {
+    let place = Place::new();
+    let url = stub(|_| (200, "[{\"processId\": \"p\", \"appId\": 7}]".to_owned()));
+    let first = synced(&place, &url, &[]).ended(3);
+    assert!(
+        first.stderr.starts_with("warning: 1 record of a "),
+        "{first:?}"
+    );
+    for _ in 0..2 {
+        let again = synced(&place, &url, &[]).ok();
+        assert_eq!((again.stdout.as_str(), again.stderr.as_str()), ("", ""));
+    }
+    let runs = place.rows(&[
+        "sql",
+        "SELECT result, set_aside FROM sync_runs ORDER BY run_id",
+    ]);
+    let runs: Vec<_> = runs
+        .iter()
+        .map(|run| (&run["result"], &run["set_aside"]))
+        .collect();
+    assert_eq!(
+        json!(runs),
+        json!([["partial", 1], ["complete", 1], ["complete", 1]])
+    );
+    assert_eq!(place.rows(&["sql", "SELECT * FROM set_aside"]).len(), 1);
+}
+
+/// An app that has runs of its own may fail while all others go well.
+#[test]
+fn status_tells_which_app_was_looked_at_too_long_ago() {
+    let place = Place::new();
+    let at = |text: &str| text.parse::<prochist::model::UtcMillis>().unwrap();
+    let long_ago = at("2024-05-01T12:00:00Z");
+    {
+        let mut store = prochist::Store::open(&place.database()).unwrap();
+        let mut run = store
+            .begin(prochist::RunKind::Sync, "x old", long_ago)
+            .unwrap();
+        let mut snapshot = run.snapshot(long_ago).unwrap();
+        let mark = prochist::model::Watermark {
+            region: None,
+            since: long_ago,
+            until: long_ago,
+            looked_at: long_ago,
+            server_time: None,
+            unaccounted: None,
+        };
+        snapshot.watermarks("old", &[mark]).unwrap();
+        snapshot.commit(&prochist::model::Extent::Partial).unwrap();
+        let ending = prochist::Ending::new(long_ago, prochist::RunResult::Complete);
+        run.finish(&ending).unwrap();
+    }
+    synced(&place, &stub(well), &[]).ok();
+    let ran = place.run(&["status", "--max-age", "1h"]).ended(1);
+    assert!(
+        ran.stderr
+            .starts_with("error: old was last looked at at 2024-05-01T12:00:00.000Z, "),
+        "{ran:?}"
+    );
+    place.run(&["status", "--max-age", "1h", "--app", "a"]).ok();
+    let ran = place
+        .run(&["status", "--max-age", "1h", "--app", "b"])
+        .ended(1);
+    assert!(
+        ran.stderr.contains("no sync has looked at b yet"),
+        "{ran:?}"
+    );
+    place.run(&["status", "--app", "a"]).ended(2);
+}
+
 /// However much is asked for: only our own lines, nothing that steers a terminal, and no token.
 #[test]
 fn the_most_that_can_be_said_shows_no_secret() {
-    let place = Place::new();
     let url = stub(|path| match path.contains("/list/") {
         true => (200, "[{\"processId\": \"\u{1b}[2J\"}]".to_owned()),
         false => (500, "\u{1b}[2J s3cr3t-token".to_owned()),
     });
     for more in [&[][..], &["--log-format", "json"]] {
+        let place = Place::new();
         let args = [
             &["-vvvv", "--app-id", "a\u{1b}[2J", "--max-requests", "3"],
             more,

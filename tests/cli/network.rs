@@ -175,6 +175,17 @@ fn the_token_is_found_nowhere() {
             1,
         ),
         (
+            "a link",
+            Box::new(|_| {
+                Reply::With(
+                    500,
+                    vec![],
+                    "see ?t=a-Secret.of_the-tests%2B0123%2F45%3D".into(),
+                )
+            }),
+            1,
+        ),
+        (
             "a page",
             Box::new(|_| Reply::With(500, vec![], format!("Authorization: Bearer {TOKEN}"))),
             1,
@@ -191,9 +202,27 @@ fn the_token_is_found_nowhere() {
                     return error(404);
                 }
                 let mut good = process(TOKEN, "Tokyo", "running", 10);
-                good["debug"] = json!({"headers": [TOKEN]});
+                good["debug"] = json!({"headers": [TOKEN], TOKEN: 1});
                 let bad = json!({"processId": "bad", "token": TOKEN});
                 ok(&json!([good, bad]))
+            }),
+            3,
+        ),
+        (
+            "records in escapes",
+            Box::new(|path| {
+                if !path.contains("/list/") {
+                    return error(404);
+                }
+                let mut good = process("p", "Tokyo", "running", 10);
+                good["debug"] = json!({"headers": [TOKEN]});
+                let bad = json!({"processId": "bad", "token": TOKEN});
+                let body = json!([good, bad]).to_string();
+                Reply::With(
+                    200,
+                    vec![],
+                    body.replace('/', "\\/").replace("-S", "\\u002dS"),
+                )
             }),
             3,
         ),
@@ -206,7 +235,7 @@ fn the_token_is_found_nowhere() {
             let ran = synced(&place, &script.base_url, &more).ended(code);
             assert!(ran.stderr.lines().count() > 1, "{what}: {ran:?}");
             let said = ran.stdout + &ran.stderr;
-            assert!(!said.contains(TOKEN), "{what}: {said}");
+            assert!(!said.contains("a-Secret.of_the"), "{what}: {said}");
             assert!(!said.to_lowercase().contains("bearer a-"), "{what}: {said}");
             assert_eq!(holding_token(place.folder()), [] as [&Path; 0], "{what}");
         }

@@ -525,6 +525,28 @@ fn a_lost_process_that_is_seen_again_is_back() {
     );
 }
 
+/// An app that never answers is looked at first, since it waits longest, and leaves time to the others.
+#[test]
+fn an_app_that_hangs_keeps_no_other_from_being_seen() {
+    let script = Script::new(|path| {
+        if path.contains("/v2/a/") {
+            Reply::Hang
+        } else {
+            let mut running = process("p", "Tokyo", "running", 10);
+            running["appId"] = "b".into();
+            ok(&json!([running]))
+        }
+    });
+    let mut recorder = Recorder::new();
+    recorder.apps = ["a", "b"].map(str::to_owned).to_vec();
+    recorder.limits.deadline = Duration::from_secs(2);
+    for _ in 0..2 {
+        let ran = recorder.look(&script);
+        let results: Vec<_> = ran.apps.iter().map(|app| app.result()).collect();
+        assert_eq!(results, [RunResult::Failed, RunResult::Complete], "{ran:?}");
+    }
+}
+
 /// Where the requests of a run do not do for all of its apps, each has its turn.
 #[test]
 fn no_app_waits_forever_for_its_turn() {
@@ -553,37 +575,79 @@ fn no_app_waits_forever_for_its_turn() {
     assert_eq!(looked_at, ["ab", "ca", "ba"]);
 }
 
-/// One that was left out of several looks may have been forgotten since long: that it is tells nothing
-/// of what came between the last two.
+/// One that was left out of several looks and is then unknown: the API forgets sooner than it is trusted
+/// to, so others may have come and gone between the looks.
 #[test]
-fn forgetting_what_was_deferred_is_no_gap() {
-    let script = Script::new(|path| {
+fn forgetting_what_was_seen_within_the_hour_is_a_gap() {
+    for (later, is_gap) in [(2, true), (120, false)] {
+        let script = Script::new(|path| {
+            if path.contains("/list/") {
+                let shown = (0..2).map(|n| process(&format!("p{n}"), "Tokyo", "running", n));
+                ok(&Value::from_iter(shown))
+            } else {
+                error(404)
+            }
+        });
+        let mut recorder = Recorder::new();
+        recorder.look(&script);
+        script.becomes(|path| {
+            if path.contains("/list/") {
+                ok(&json!([process("p0", "Tokyo", "running", 0)]))
+            } else {
+                error(404)
+            }
+        });
+        recorder.limits.max_requests = 1;
+        for _ in 1..later {
+            assert_eq!(recorder.look(&script).gaps().count(), 0);
+        }
+        recorder.limits.max_requests = 2;
+        let ran = recorder.look(&script);
+        assert_eq!(ran.recorded().processes_lost, 1);
+        assert_eq!(ran.gaps().count(), usize::from(is_gap), "{ran:?}");
+    }
+}
+
+/// A server that knows nobody for a moment: who lives on is back with the next look, though no list
+/// shows it; who does not is not asked for for ever.
+#[test]
+fn what_was_just_lost_is_asked_for_once_more() {
+    let script = Script::new(well);
+    let mut recorder = Recorder::new();
+    recorder.look(&script);
+    let outcome = "SELECT outcome FROM processes";
+    let nobody = |path: &str| {
         if path.contains("/list/") {
-            let shown = (0..8).map(|n| process(&format!("p{n}"), "Tokyo", "running", n));
-            ok(&Value::from_iter(shown))
+            ok(&json!([]))
         } else {
             error(404)
         }
-    });
-    let mut recorder = Recorder::new();
+    };
+    script.becomes(nobody);
     recorder.look(&script);
+    assert_eq!(recorder.dump(outcome), "outcome=lost \n");
     script.becomes(|path| {
         if path.contains("/list/") {
             ok(&json!([]))
-        } else if path.ends_with("p0") {
-            ok(&process("p0", "Tokyo", "running", 0))
         } else {
-            error(404)
+            well(path)
         }
     });
-    recorder.limits.max_requests = 2;
-    recorder.limits.concurrency = 1;
-    assert_eq!(recorder.look(&script).gaps().count(), 0); // p0 is there
-    for _ in 1..8 {
-        let ran = recorder.look(&script);
-        assert_eq!(ran.recorded().processes_lost, 1);
-        assert_eq!(ran.gaps().count(), 0, "{ran:?}");
-    }
+    recorder.look(&script);
+    assert_eq!(recorder.dump(outcome), "outcome=open \n");
+    script.becomes(nobody);
+    script.asked();
+    let gaps: Vec<usize> = (0..4)
+        .map(|_| recorder.look(&script).gaps().count())
+        .collect();
+    // Only the first time did it tell that others may have been forgotten.
+    assert_eq!(gaps, [1, 0, 0, 0]);
+    assert_eq!(recorder.dump(outcome), "outcome=lost \n");
+    let infos = script
+        .asked()
+        .into_iter()
+        .filter(|path| path.contains("/info/"));
+    assert_eq!(infos.count(), 2);
 }
 
 /// Several apps in one run: one that the API does not know costs the others nothing.

@@ -5,6 +5,7 @@ use std::fmt;
 use memchr::memmem;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 /// What stands where a token was. No JSON that holds a token breaks by it.
 const TAKEN_OUT: &[u8] = b"[token]";
@@ -34,19 +35,26 @@ impl Token {
         Ok(Self(SecretString::from(trimmed)))
     }
 
-    /// The text without the token, wherever it stood in it: as it is, or with its slashes escaped, as
-    /// some write JSON.
+    /// The text without the token, wherever it stood in it: as it is, as part of a URL, or in a text of
+    /// JSON, however that was escaped.
     pub(super) fn taken_out_of(&self, text: Vec<u8>) -> Vec<u8> {
         let secret = self.0.expose_secret();
         if secret.len() < SHORTEST_SECRET {
             return text;
         }
-        let text = without(text, secret.as_bytes());
-        if !secret.contains('/') {
-            return text;
+        let mut text = without(text, secret.as_bytes());
+        let in_url = SecretString::from(percent_encoded(secret));
+        if in_url.expose_secret() != secret {
+            text = without(text, in_url.expose_secret().as_bytes());
         }
-        let escaped = SecretString::from(secret.replace('/', "\\/"));
-        without(text, escaped.expose_secret().as_bytes())
+        // Without a backslash nothing in it is escaped.
+        if memchr::memchr(b'\\', &text).is_some()
+            && let Ok(mut value) = serde_json::from_slice::<Value>(&text)
+            && take_out_of_value(&mut value, secret)
+        {
+            text = value.to_string().into_bytes();
+        }
+        text
     }
 
     /// The value of the `Authorization` header, marked so that no log shows it.
@@ -55,6 +63,50 @@ impl Token {
         let mut header = HeaderValue::from_str(text.expose_secret()).ok()?;
         header.set_sensitive(true);
         Some(header)
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// Whether there was anything to take out.
+fn take_out_of_value(value: &mut Value, secret: &str) -> bool {
+    let taken_out = String::from_utf8_lossy(TAKEN_OUT);
+    match value {
+        Value::String(text) if text.contains(secret) => {
+            *text = text.replace(secret, &taken_out);
+            true
+        }
+        Value::Array(values) => {
+            let take_out = |found, value| take_out_of_value(value, secret) || found;
+            values.iter_mut().fold(false, take_out)
+        }
+        Value::Object(fields) => {
+            let mut found = false;
+            let names: Vec<String> = fields
+                .keys()
+                .filter(|k| k.contains(secret))
+                .cloned()
+                .collect();
+            for name in names {
+                if let Some(value) = fields.remove(&name) {
+                    fields.insert(name.replace(secret, &taken_out), value);
+                    found = true;
+                }
+            }
+            let take_out = |found, value| take_out_of_value(value, secret) || found;
+            fields.values_mut().fold(found, take_out)
+        }
+        _ => false,
     }
 }
 

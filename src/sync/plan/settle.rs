@@ -218,10 +218,13 @@ impl Plan {
 
     /// The watermarks as they are now. A region that stands as all others do has none of its own.
     fn marks(&self, hides: &impl Fn(&Leaf) -> Hides) -> Vec<Watermark> {
+        let mut named = self.regions.iter().filter(|(name, _)| *name != REST);
+        let is_swept = named.all(|(_, region)| region.state != State::Open);
         let mark = |name: &str, region: &Region| {
             let is_proved = matches!(region.state, State::Whole | State::Rejected);
-            // Coverage of regions that nobody has named begins with the first look at the others.
-            let begins = name == REST && region.mark.is_none();
+            // Coverage of regions that nobody has named begins once all the others were looked at. A
+            // first sweep that was cut short is gone on with: what has no mark is swept again.
+            let begins = name == REST && region.mark.is_none() && is_swept;
             if !(is_proved || begins) {
                 return region.mark.clone();
             }

@@ -257,6 +257,47 @@ fn the_first_look_sweeps_all_windows_and_coverage_begins_there() {
     assert!(found.marks.iter().all(|mark| mark.since == at(99_000)));
 }
 
+/// A first sweep that was cut short has not begun to cover what it did not see: the next one sweeps it.
+#[test]
+fn a_first_sweep_that_was_cut_short_is_gone_on_with() {
+    let look = |marks: Vec<Watermark>, cut: bool, now: i64| {
+        let mut plan = Plan::new(&before(marks), at(now));
+        let mut asked = BTreeSet::new();
+        while let Some(window) = plan.next() {
+            asked.insert(window.filter().to_string());
+            match &window {
+                Window::Regions(names) if cut && names[0] != "Tokyo" => plan.unanswered(&window),
+                Window::Regions(names) if names.len() > 1 => show(&mut plan, &window, &[]),
+                Window::Leaf { .. } => show(&mut plan, &window, &[]),
+                window => {
+                    let mut page = full_page(window, now - 1000);
+                    if *window == Window::Everything {
+                        page.truncate(9);
+                        page.extend(rows("London", "running", now - 1000, 1));
+                    }
+                    show(&mut plan, window, &page);
+                }
+            }
+        }
+        (plan.settle(everything_hides, false).marks, asked)
+    };
+    let (marks, _) = look(vec![], true, 100_000);
+    let marked: Vec<_> = marks.iter().map(|m| m.region.as_deref()).collect();
+    assert_eq!(marked, [Some("Tokyo")]);
+    let (marks, asked) = look(marks, false, 200_000);
+    assert!(asked.contains("region=London status=running"), "{asked:?}");
+    assert!(marks.iter().any(|mark| mark.region.is_none()));
+    // Tokyo began to be covered with the first look, all others with this one.
+    for mark in marks {
+        let since = if mark.region.as_deref() == Some("Tokyo") {
+            99_000
+        } else {
+            199_000
+        };
+        assert_eq!(mark.since, at(since), "{mark:?}");
+    }
+}
+
 /// What had no answer is for the next run: its watermark stays, and it is no gap yet.
 #[test]
 fn a_region_without_an_answer_keeps_its_watermark() {
