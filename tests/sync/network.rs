@@ -441,6 +441,9 @@ fn a_count_proves_only_what_stands_still_around_it() {
         (Some(11), "running", 0),
         (Some(11), "stopping", 1),
         (Some(13), "running", 1),
+        // Less than was shown is no count.
+        (Some(0), "running", 1),
+        (Some(u64::MAX), "running", 1),
         (None, "running", 1),
     ] {
         let known = |status: &str| process("known", "Tokyo", status, 10);
@@ -472,6 +475,50 @@ fn a_count_proves_only_what_stands_still_around_it() {
         assert_eq!(ran.gaps().count(), gaps, "{count:?} {known_later} {ran:?}");
         let hidden = ran.gaps().next().and_then(|gap| gap.hidden_at_least);
         assert_eq!(hidden, (count == Some(13)).then_some(2));
+    }
+}
+
+/// One that the page hid has moved on before the count, to a status whose page had been shown by then:
+/// so the count is right, and that page is looked at again.
+#[test]
+fn who_moves_on_before_the_count_is_looked_for_where_it_went() {
+    for (others, on_record) in [(0, true), (10, false)] {
+        let known = || process("known", "Tokyo", "running", 10);
+        let script = Script::new(move |path| {
+            if path.contains("/list/") {
+                ok(&json!([known()]))
+            } else {
+                error(404)
+            }
+        });
+        let mut recorder = Recorder::new();
+        recorder.look(&script);
+        let new = |status: &'static str| {
+            move |n: i64| process(&format!("{status}{n}"), "Tokyo", status, 1000 + n)
+        };
+        let page = move || Value::from_iter((0..10).map(new("running")));
+        let mut counted = false;
+        script.becomes(move |path| match path {
+            path if path.contains("/count") => {
+                counted = true;
+                ok(&json!({"count": 11}))
+            }
+            path if path.contains("/info/") => ok(&known()),
+            path if path.contains("status=running") => ok(&page()),
+            path if path.contains("status=stopped") && counted => {
+                let hidden = process("hidden", "Tokyo", "stopped", 990);
+                let before = (0..others).map(new("stopped"));
+                ok(&Value::from_iter(before.chain([hidden]).take(10)))
+            }
+            path if path.contains("status=") => ok(&json!([])),
+            path if path.ends_with("/latest") || path.ends_with("region=Tokyo") => ok(&page()),
+            _ => ok(&json!([])),
+        });
+        let ran = recorder.look(&script);
+        assert_eq!(ran.gaps().count(), usize::from(!on_record), "{ran:?}");
+        let hidden =
+            recorder.dump("SELECT count(*) AS n FROM processes WHERE process_id = 'hidden'");
+        assert_eq!(hidden, format!("n={} \n", i32::from(on_record)));
     }
 }
 
