@@ -45,6 +45,11 @@ impl Output {
         self.asked.unwrap_or(Format::Table)
     }
 
+    /// Whether a format was named.
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Whether somebody is there to read a report that nobody asked for by name.
     pub fn wants_report(&self) -> bool {
         self.terminal || self.asked.is_some()

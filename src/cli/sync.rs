@@ -165,7 +165,12 @@ impl<'a> Sync<'a> {
         loop {
             match self.look(ended).await {
                 Ok((ran, bounds)) => {
-                    self.tell(&ran, bounds)?;
+                    // Tables one after another would only be hard to read.
+                    if self.output.is_asked() {
+                        self.tell(&ran, bounds)?;
+                    } else {
+                        tell(&ran, bounds);
+                    }
                     // Told to end before anything was seen: that is no failure here.
                     if ran.result == RunResult::Failed && !bounds.told {
                         error!("{}", failed(ran, bounds).message());

@@ -195,8 +195,7 @@ pub async fn run(
     let mut apps_left = waiting.len() as u32;
     for (place, app_id) in waiting {
         run.stream_of(&name(std::slice::from_ref(app_id)), app_id);
-        let mut known = known(run.store(), app_id, now())?;
-        known.apps_left = apps_left;
+        let known = known(run.store(), app_id, now(), apps_left)?;
         apps_left -= 1;
         let mut app = match look(client, &asker, &known).await {
             Ok(look) => keep(&mut run, app_id, look, now())?,
@@ -269,7 +268,7 @@ fn not_seen(no: NoAnswer, app_id: &str) -> NotSeen {
     }
 }
 
-fn known(store: &Store, app_id: &str, now: UtcMillis) -> Result<Known, Error> {
+fn known(store: &Store, app_id: &str, now: UtcMillis, apps_left: u32) -> Result<Known, Error> {
     let (regions, statuses) = store.seen_filters(app_id)?;
     let mut before = Before {
         app_id: app_id.to_owned(),
@@ -295,7 +294,7 @@ fn known(store: &Store, app_id: &str, now: UtcMillis) -> Result<Known, Error> {
         just_lost,
         open: store.open_processes(app_id)?,
         started_at: now,
-        apps_left: 1,
+        apps_left,
     })
 }
 
