@@ -79,25 +79,24 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
 
 /// One line for all regions of an app that stand alike.
 fn whole(marks: &[WatermarkRow]) -> Vec<String> {
-    let mut alike: Vec<(&WatermarkRow, Vec<String>)> = Vec::new();
+    let mut alike: Vec<(&WatermarkRow, Vec<String>, i64)> = Vec::new();
     for mark in marks {
         let region = mark.region.as_ref().map_or_else(
             || "regions not named here".to_owned(),
             |region| printable(region),
         );
-        let stands = |m: &WatermarkRow| {
-            let unseen = m.unaccounted.filter(|n| *n > 0);
-            (m.app_id.clone(), m.since, m.until, m.looked_at, unseen)
-        };
-        match alike
-            .iter_mut()
-            .find(|(first, _)| stands(first) == stands(mark))
-        {
-            Some((_, regions)) => regions.push(region),
-            None => alike.push((mark, vec![region])),
+        let unseen = mark.unaccounted.unwrap_or_default();
+        let stands = |m: &WatermarkRow| (m.app_id.clone(), m.since, m.until, m.looked_at);
+        let found = alike.iter_mut().find(|(m, ..)| stands(m) == stands(mark));
+        match found {
+            Some((_, regions, sum)) => {
+                regions.push(region);
+                *sum = sum.saturating_add(unseen);
+            }
+            None => alike.push((mark, vec![region], unseen)),
         }
     }
-    let line = |(mark, regions): (&WatermarkRow, Vec<String>)| {
+    let line = |(mark, regions, unseen): (&WatermarkRow, Vec<String>, i64)| {
         let whole = if mark.until < mark.since {
             "nothing created yet".to_owned()
         } else if mark.until == mark.since {
@@ -113,12 +112,12 @@ fn whole(marks: &[WatermarkRow]) -> Vec<String> {
             1 => String::new(),
             _ => format!(" in {}", regions.join(", ")),
         };
-        let unseen = match mark.unaccounted {
-            Some(n) if n > 0 => {
+        let unseen = match unseen {
+            0 => String::new(),
+            n => {
                 let n = human::count(n.cast_unsigned(), "open process is", "open processes are");
                 format!("; up to {n} known by count only")
             }
-            _ => String::new(),
         };
         format!(
             "{}{place}: {whole}, as of {}{unseen}\n",

@@ -43,9 +43,9 @@ fn seen(app: &AppRan, bounds: Bounds) {
         info!(
             target: NOTE,
             app = app.app_id,
-            "the record of {} begins here; of processes created before {oldest}, those that run \
-             are not known",
-            app.app_id
+            "the record of {} begins here; processes created before {oldest} and still running may be \
+                 missing",
+                app.app_id
         );
     }
 }
