@@ -42,24 +42,32 @@ fn record(place: &Place) -> Vec<Value> {
 #[test]
 fn however_ill_a_server_means_it_a_run_ends_and_the_next_goes_on() {
     type Bad = fn(&str) -> Reply;
-    let cases: [(&str, Bad, &str); 6] = [
+    let cases: [(&str, Bad, &str, &str); 6] = [
         (
             "hung",
             |_| Reply::Hang,
             "the run was over before a could be looked at",
+            "500ms",
         ),
         (
             "dripping",
             |_| Reply::Drip,
             "the run was over before a could be looked at",
+            "500ms",
         ),
         (
             "endless",
             |_| Reply::Endless,
             "answered more than 16777216 bytes",
+            "1m",
         ),
-        ("refusing", |_| error(401), "refused the token (HTTP 401)"),
-        ("busy", |_| error(503), "HTTP 503"),
+        (
+            "refusing",
+            |_| error(401),
+            "refused the token (HTTP 401)",
+            "1m",
+        ),
+        ("busy", |_| error(503), "HTTP 503", "2s"),
         // A wait that is longer than the run is not begun.
         (
             "limiting",
@@ -71,15 +79,16 @@ fn however_ill_a_server_means_it_a_run_ends_and_the_next_goes_on() {
                 )
             },
             "answered HTTP 429: later",
+            "1m",
         ),
     ];
-    for (name, bad, says) in cases {
+    for (name, bad, says, deadline) in cases {
         let script = Script::new(well);
         let place = Place::new();
         synced(&place, &script.base_url, &[]).ok();
         let before = record(&place);
         script.becomes(bad);
-        let ran = synced(&place, &script.base_url, &["--deadline", "500ms"]).ended(1);
+        let ran = synced(&place, &script.base_url, &["--deadline", deadline]).ended(1);
         assert!(ran.stderr.contains(says), "{name}: {ran:?}");
         let status = place.rows(&["status"])[0].clone();
         assert_eq!(status["last_run"]["result"], "failed", "{name}");

@@ -107,9 +107,11 @@ fn whatever_a_server_does_a_run_ends_and_the_next_goes_on() {
     for (name, bad, requests) in cases {
         let script = Script::new(well);
         let mut recorder = Recorder::new();
-        recorder.options.read_timeout = Duration::from_millis(100);
-        recorder.options.request_timeout = Duration::from_millis(150);
-        // A healthy answer may take its time on a busy machine.
+        // What never ends must not be waited for; all else may take its time on a busy machine.
+        if matches!(name, "hung" | "dripping") {
+            recorder.options.read_timeout = Duration::from_millis(100);
+            recorder.options.request_timeout = Duration::from_millis(150);
+        }
         let before = loop {
             let ran = recorder.look(&script);
             if ran.result == RunResult::Complete {
@@ -169,7 +171,7 @@ fn at_the_deadline_what_was_seen_is_recorded_and_the_rest_is_deferred() {
         path if path.ends_with("/p3") => ok(&process("p3", "Tokyo", "draining", 3)),
         _ => Reply::Hang,
     });
-    recorder.limits.deadline = Duration::from_millis(500);
+    recorder.limits.deadline = Duration::from_secs(2);
     recorder.limits.concurrency = 9;
     let ran = recorder.look(&script);
     assert_eq!(ran.result, RunResult::Partial);
