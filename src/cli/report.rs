@@ -385,7 +385,7 @@ mod tests {
                 "note: all requests were made (--max-requests ",
                 "warning: processes of a created from 2024-05-",
                 "note: gap: created from 2024-05-01T10:00:00.0",
-                "note: the record of a begins here; of process",
+                "note: the record of a begins here; processes ",
             ],
             "{lines:#?}"
         );
