@@ -1,6 +1,7 @@
 //! What a run of `sync` came to: what people must know in lines on standard error, the numbers in
 //! one row.
 
+use prochist::Recorded;
 use prochist::model::{Gap, GapReason};
 use prochist::sync::{AppRan, Limits, NotSeen, Ran};
 use serde::Serialize;
@@ -8,6 +9,9 @@ use tracing::{info, warn};
 
 use super::human::{self, count};
 use super::log::NOTE;
+
+/// Fewer than that may all be lost without a word.
+const MANY_LOST: u64 = 5;
 
 /// Why questions may have been left for the next run.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +61,24 @@ fn not_seen(app: &AppRan, error: &NotSeen, bounds: Bounds) {
     } else {
         warn!(app = id, "nothing was recorded of {id}: {error}");
     }
+}
+
+fn lost(app: &AppRan) {
+    if let Some(line) = lost_line(&app.app_id, &app.recorded) {
+        let n = app.recorded.processes_lost;
+        warn!(app = app.app_id, processes_lost = n, "{line}");
+    }
+}
+
+/// That some are lost is daily life; that most are may be another API that knows nobody.
+fn lost_line(id: &str, recorded: &Recorded) -> Option<String> {
+    let (lost, seen) = (recorded.processes_lost, recorded.processes_seen);
+    (lost >= MANY_LOST && lost > seen).then(|| {
+        format!(
+            "the API no longer knows {lost} processes of {id} that were open, and knows {seen}: is \
+             --base-url the right one?"
+        )
+    })
 }
 
 fn aside(app: &AppRan) {
@@ -429,6 +451,18 @@ mod tests {
             "created from 2024-05-01T10:00:00.000Z to 2024-05-01T10:05:00.000Z, region Tokyo (page)"
         );
         assert!(window(&before).ends_with(", at least 3 hidden"));
+    }
+
+    #[test]
+    fn only_an_api_that_knows_hardly_anybody_is_doubted() {
+        for (lost, seen, says) in [(0, 0, false), (4, 0, false), (5, 5, false), (6, 5, true)] {
+            let recorded = Recorded {
+                processes_lost: lost,
+                processes_seen: seen,
+                ..Recorded::default()
+            };
+            assert_eq!(lost_line("a", &recorded).is_some(), says, "{lost} {seen}");
+        }
     }
 
     #[test]
