@@ -38,6 +38,7 @@ pub fn tell(ran: &Ran, bounds: Bounds) {
 }
 
 fn seen(app: &AppRan, bounds: Bounds) {
+    lost(app);
     aside(app);
     unanswered(app);
     rejected(app);
@@ -47,9 +48,9 @@ fn seen(app: &AppRan, bounds: Bounds) {
         info!(
             target: NOTE,
             app = app.app_id,
-            "the record of {} begins here; processes created before {oldest} and still running may be \
-                 missing",
-                app.app_id
+            "the record of {} begins here; processes created before {oldest} that still run may be \
+             missing",
+            app.app_id
         );
     }
 }
