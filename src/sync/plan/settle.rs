@@ -79,7 +79,12 @@ impl Plan {
                 });
             }
         };
-        for leaf in &self.leaves {
+        // A region that was left halfway keeps its mark, and it is for the next run to say what is hidden.
+        let is_whole = |name: &str| {
+            let region = self.regions.get(name);
+            region.is_some_and(|region| region.state == State::Whole)
+        };
+        for leaf in self.leaves.iter().filter(|leaf| is_whole(&leaf.region)) {
             if let Hides::Something(counted) = hides(leaf) {
                 let status = Some(leaf.status.as_str());
                 hidden(&leaf.region, status, leaf.until, leaf.reason, counted);

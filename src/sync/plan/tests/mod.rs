@@ -359,6 +359,21 @@ fn an_api_that_ignores_filters_is_not_narrowed() {
     }
 }
 
+/// The token was refused in the midst of it, say, and nothing more was asked.
+#[test]
+fn a_region_that_was_left_halfway_has_no_gap_yet() {
+    let mut plan = Plan::new(&before(vec![mark(None, 40_001, 50_000)]), at(100_000));
+    while let Some(window) = plan.next() {
+        match &window {
+            Window::Leaf { status, .. } if status == "draining" => break,
+            Window::Regions(names) if names.len() > 1 => show(&mut plan, &window, &[]),
+            window => show(&mut plan, window, &full_page(window, 99_000)),
+        }
+    }
+    assert!(plan.leaves().count() > 0);
+    assert_eq!(plan.settle(everything_hides, false).gaps, []);
+}
+
 #[test]
 fn a_rejected_filter_is_skipped_and_matters_only_if_something_was_seen_behind_it() {
     for (seen, expected_gaps) in [(false, 0), (true, 1)] {
