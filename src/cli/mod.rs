@@ -27,6 +27,7 @@ mod log;
 mod output;
 mod ports;
 mod report;
+mod run_numbers;
 mod settings;
 mod signals;
 mod simulate;

@@ -18,7 +18,8 @@ use super::clock::now;
 use super::failure::Failure;
 use super::human;
 use super::output::Output;
-use super::report::{Bounds, Report, tell};
+use super::report::{Bounds, tell};
+use super::run_numbers::Report;
 use super::settings::{Origin, Settings};
 use super::signals::Ended;
 
