@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::named_params;
 use serde::Serialize;
 
-use super::{History, Question, Window};
+use super::{Question, Reading, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Excluded, Phase, UtcMillis};
@@ -79,7 +79,7 @@ impl Exclusions {
     }
 }
 
-impl History {
+impl Reading<'_> {
     pub(super) fn answer<R>(
         &self,
         question: &'static str,

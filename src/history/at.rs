@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::answer::Exclusions;
 use super::lifetimes::outcome;
 use super::question::FILTER;
-use super::{Answer, History, Question, Row, Window};
+use super::{Answer, History, Question, Reading, Row, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, LifeState, Lifecycle, Outcome, Process, Standing, UtcMillis};
@@ -57,7 +57,17 @@ impl History {
         as_known_at: Option<UtcMillis>,
         question: &Question,
     ) -> Result<Answer<AtRow>, Error> {
-        let _as_of_now = self.as_of_now()?;
+        self.read(|reading| reading.fleet_at(time, as_known_at, question))
+    }
+}
+
+impl Reading<'_> {
+    fn fleet_at(
+        &self,
+        time: UtcMillis,
+        as_known_at: Option<UtcMillis>,
+        question: &Question,
+    ) -> Result<Answer<AtRow>, Error> {
         let about = question.clone().window(Window {
             since: Some(time),
             until: Some(time.plus_millis(1)),

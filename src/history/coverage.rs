@@ -4,7 +4,7 @@ use rusqlite::named_params;
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::{Answer, CoverageGap, Health, History, Question, Row};
+use super::{Answer, CoverageGap, Health, History, Question, Reading, Row};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::UtcMillis;
@@ -128,7 +128,26 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn coverage(&self, question: &Question) -> Result<CoverageReport, Error> {
-        let _as_of_now = self.as_of_now()?;
+        self.read(|reading| reading.coverage(question))
+    }
+
+    /// The sources that history was recorded from, in order of name.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn sources(&self) -> Result<Vec<String>, Error> {
+        self.read(|reading| {
+            reading
+                .db
+                .prepare_cached("SELECT DISTINCT source FROM run ORDER BY source")
+                .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+                .doing("read sources")
+        })
+    }
+}
+
+impl Reading<'_> {
+    fn coverage(&self, question: &Question) -> Result<CoverageReport, Error> {
         let mut answer = self.answer("coverage", question, Exclusions::default(), Vec::new())?;
         answer.rows = answer.coverage.gaps.clone();
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
@@ -193,17 +212,6 @@ impl History {
             });
         }
         Ok(marks)
-    }
-
-    /// The sources that history was recorded from, in order of name.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`].
-    pub fn sources(&self) -> Result<Vec<String>, Error> {
-        self.db
-            .prepare_cached("SELECT DISTINCT source FROM run ORDER BY source")
-            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-            .doing("read sources")
     }
 
     /// The latest runs that meet a condition over the columns of `sync_runs`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::{Answer, GroupKey, History, Question, Row, wilson_95};
+use super::{Answer, GroupKey, History, Question, Reading, Row, wilson_95};
 use crate::Error;
 use crate::model::Outcome;
 
@@ -63,7 +63,12 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn failures(&self, question: &Question) -> Result<Answer<FailureRow>, Error> {
-        let _as_of_now = self.as_of_now()?;
+        self.read(|reading| reading.failures(question))
+    }
+}
+
+impl Reading<'_> {
+    fn failures(&self, question: &Question) -> Result<Answer<FailureRow>, Error> {
         let mut groups: BTreeMap<GroupKey, FailureRow> = BTreeMap::new();
         self.each_life(RECKONED_BY, question, |life| {
             let key = question.key(

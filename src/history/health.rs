@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::question::FILTER;
-use super::{History, Question, RunRow};
+use super::{History, Question, Reading, RunRow};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::UtcMillis;
@@ -34,8 +34,7 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn last_complete_sync(&self) -> Result<Option<RunRow>, Error> {
-        let complete = "kind = 'sync' AND result = 'complete'";
-        Ok(self.runs(complete, &[], 1)?.pop())
+        self.read(|reading| reading.last_complete_sync())
     }
 
     /// When each app was last looked at so that something of it was proved; a partial look will do.
@@ -43,6 +42,17 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn last_looks(&self) -> Result<BTreeMap<String, UtcMillis>, Error> {
+        self.read(|reading| reading.last_looks())
+    }
+}
+
+impl Reading<'_> {
+    fn last_complete_sync(&self) -> Result<Option<RunRow>, Error> {
+        let complete = "kind = 'sync' AND result = 'complete'";
+        Ok(self.runs(complete, &[], 1)?.pop())
+    }
+
+    fn last_looks(&self) -> Result<BTreeMap<String, UtcMillis>, Error> {
         let mut statement = self
             .db
             .prepare_cached(

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::question::FILTER;
-use super::{Answer, Duration, GroupKey, History, Question, Row, percentile, survival_percentile};
+use super::{
+    Answer, Duration, GroupKey, History, Question, Reading, Row, percentile, survival_percentile,
+};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, Lifecycle, Outcome, Phase, PhaseLength, UtcMillis};
@@ -66,7 +68,12 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn lifetimes(&self, question: &Question) -> Result<Answer<LifetimeRow>, Error> {
-        let _as_of_now = self.as_of_now()?;
+        self.read(|reading| reading.lifetimes(question))
+    }
+}
+
+impl Reading<'_> {
+    fn lifetimes(&self, question: &Question) -> Result<Answer<LifetimeRow>, Error> {
         let mut excluded = Exclusions::default();
         let mut groups: BTreeMap<(GroupKey, Phase), Vec<Duration>> = BTreeMap::new();
         self.each_life("created_at_ms", question, |life| {

@@ -14,13 +14,12 @@ mod ports;
 mod process;
 mod question;
 mod rates;
+mod reading;
 mod sql;
 mod status;
 mod survival;
 
 use std::path::{Path, PathBuf};
-
-use rusqlite::Connection;
 
 pub use answer::{Answer, Coverage, CoverageGap, Row};
 pub use at::AtRow;
@@ -37,11 +36,13 @@ pub use status::Status;
 pub use survival::{Duration, survival_percentile};
 
 use crate::Error;
-use crate::error::Doing;
 use crate::store::open_to_read;
+use reading::{Idle, Reading};
 
-/// A history database, open for reading. Any number of them, in any number of threads and
-/// processes, read one file while a [`crate::Store`] writes it.
+/// A history database, open for reading, while a [`crate::Store`] writes it or not.
+///
+/// Several threads may ask one of them at once, each question on a connection of its own. These are
+/// kept with what they have prepared, so that a question asked again costs only its answer.
 ///
 /// ```
 /// use prochist::{History, Question};
@@ -50,13 +51,18 @@ use crate::store::open_to_read;
 /// # prochist::Store::open(&path)?;
 ///
 /// let history = History::open(&path)?;
-/// let answer = history.failures(&Question::default())?;
-/// assert!(answer.rows.is_empty()); // nothing recorded yet
+/// std::thread::scope(|scope| {
+///     let failures = scope.spawn(|| history.failures(&Question::default()));
+///     let ports = history.ports(&Question::default(), false);
+///     // nothing recorded yet
+///     assert!(ports?.rows.is_empty() && failures.join().expect("no panic")?.rows.is_empty());
+///     Ok::<(), prochist::Error>(())
+/// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct History {
-    db: Connection,
+    idle: Idle,
     path: PathBuf,
 }
 
@@ -69,15 +75,9 @@ impl History {
     /// [`Error::Open`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         Ok(Self {
-            db: open_to_read(path)?,
+            idle: Idle::new(open_to_read(path)?),
             path: path.to_owned(),
         })
-    }
-
-    /// Holds the file as it stands, for as long as the value lives: an answer that takes several
-    /// statements must not see a snapshot that was recorded between them.
-    fn as_of_now(&self) -> Result<rusqlite::Transaction<'_>, Error> {
-        self.db.unchecked_transaction().doing("begin to read")
     }
 
     /// Where the file is.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::answer::Exclusions;
 use super::lifetimes::outcome;
 use super::question::FILTER;
-use super::{Answer, History, Question, Row, Window, percentile};
+use super::{Answer, History, Question, Reading, Row, Window, percentile};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, Excluded, Outcome, UtcMillis};
@@ -97,7 +97,30 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn ports(&self, question: &Question, by_host: bool) -> Result<Answer<PortRow>, Error> {
-        let _as_of_now = self.as_of_now()?;
+        self.read(|reading| reading.ports(question, by_host))
+    }
+
+    /// Who held `host:port`, in order of time: all whose hold touches the window, or, with `at`,
+    /// those that held it at that moment.
+    ///
+    /// A hold of which it cannot be told whether it lasted until `at` is counted as excluded.
+    ///
+    /// # Errors
+    /// [`Error::UnknownEndpoint`] if no process ever held it; [`Error::Sqlite`] or
+    /// [`Error::Damaged`].
+    pub fn holders(
+        &self,
+        host: &str,
+        port: i64,
+        at: Option<UtcMillis>,
+        question: &Question,
+    ) -> Result<Answer<HolderRow>, Error> {
+        self.read(|reading| reading.holders(host, port, at, question))
+    }
+}
+
+impl Reading<'_> {
+    fn ports(&self, question: &Question, by_host: bool) -> Result<Answer<PortRow>, Error> {
         let mut excluded = Exclusions::default();
         let mut groups: BTreeMap<(String, Option<(i64, String)>), Reuse> = BTreeMap::new();
         self.each_hold(question, None, |hold| {
@@ -141,22 +164,13 @@ impl History {
         self.answer("ports", question, excluded, rows)
     }
 
-    /// Who held `host:port`, in order of time: all whose hold touches the window, or, with `at`,
-    /// those that held it at that moment.
-    ///
-    /// A hold of which it cannot be told whether it lasted until `at` is counted as excluded.
-    ///
-    /// # Errors
-    /// [`Error::UnknownEndpoint`] if no process ever held it; [`Error::Sqlite`] or
-    /// [`Error::Damaged`].
-    pub fn holders(
+    fn holders(
         &self,
         host: &str,
         port: i64,
         at: Option<UtcMillis>,
         question: &Question,
     ) -> Result<Answer<HolderRow>, Error> {
-        let _as_of_now = self.as_of_now()?;
         if !self.knows_endpoint(host, port)? {
             return Err(Error::UnknownEndpoint {
                 host: host.to_owned(),

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, named_params};
 use serde::{Serialize, Serializer};
 
 use super::answer::Exclusions;
-use super::{Answer, History, Question, Row};
+use super::{Answer, History, Question, Reading, Row};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{
@@ -141,6 +141,29 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn versions(&self, process_id: &str) -> Result<Vec<Version>, Error> {
+        self.read(|reading| reading.versions(process_id))
+    }
+
+    /// The latest state of a process; none of one never recorded.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] or [`Error::Damaged`].
+    pub fn process(&self, process_id: &str) -> Result<Option<Process>, Error> {
+        self.read(|reading| reading.process(process_id))
+    }
+
+    /// Everything known of one process.
+    ///
+    /// # Errors
+    /// [`Error::UnknownProcess`] if it was never recorded; [`Error::Sqlite`] or
+    /// [`Error::Damaged`].
+    pub fn process_history(&self, process_id: &str) -> Result<ProcessHistory, Error> {
+        self.read(|reading| reading.process_history(process_id))
+    }
+}
+
+impl Reading<'_> {
+    fn versions(&self, process_id: &str) -> Result<Vec<Version>, Error> {
         let mut statement = self
             .db
             .prepare_cached(&format!(
@@ -167,11 +190,7 @@ impl History {
         Ok(versions)
     }
 
-    /// The latest state of a process; none of one never recorded.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`] or [`Error::Damaged`].
-    pub fn process(&self, process_id: &str) -> Result<Option<Process>, Error> {
+    fn process(&self, process_id: &str) -> Result<Option<Process>, Error> {
         let mut statement = self
             .db
             .prepare_cached(&format!(
@@ -187,13 +206,7 @@ impl History {
         }
     }
 
-    /// Everything known of one process.
-    ///
-    /// # Errors
-    /// [`Error::UnknownProcess`] if it was never recorded; [`Error::Sqlite`] or
-    /// [`Error::Damaged`].
-    pub fn process_history(&self, process_id: &str) -> Result<ProcessHistory, Error> {
-        let _as_of_now = self.as_of_now()?;
+    fn process_history(&self, process_id: &str) -> Result<ProcessHistory, Error> {
         let versions = self.versions(process_id)?;
         let unknown = || Error::UnknownProcess {
             process_id: process_id.to_owned(),

@@ -1,8 +1,10 @@
 //! How does the recorder stand? One screen.
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use super::{Answer, Health, History, Question, Row, RunRow};
+use super::{Answer, Health, History, Question, Reading, Row, RunRow};
 use crate::Error;
 use crate::error::Doing;
 use crate::history::answer::Exclusions;
@@ -64,7 +66,12 @@ impl History {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn status(&self) -> Result<Answer<Status>, Error> {
-        let _as_of_now = self.as_of_now()?;
+        self.read(|reading| reading.status(&self.path))
+    }
+}
+
+impl Reading<'_> {
+    fn status(&self, path: &Path) -> Result<Answer<Status>, Error> {
         let count = |sql: &str| {
             self.db
                 .query_row(sql, [], |row| row.get::<_, i64>(0))
@@ -72,7 +79,7 @@ impl History {
                 .doing("count what is recorded")
         };
         let status = Status {
-            database: self.path.display().to_string(),
+            database: path.display().to_string(),
             size_bytes: count(
                 "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
             )?,
