@@ -132,6 +132,23 @@ pub enum Error {
         /// The port asked for.
         port: i64,
     },
+    /// No process of that deployment was ever recorded.
+    #[error(
+        "no process of deployment {deployment} was ever recorded{}",
+        there_are(known)
+    )]
+    UnknownDeployment {
+        /// The deployment asked for.
+        deployment: String,
+        /// Those that were, the latest first; at most twenty.
+        known: Vec<String>,
+    },
+    /// A roll-out takes a deployment and one before it, and there is none.
+    #[error("no deployment of the app came before {deployment}")]
+    FirstDeployment {
+        /// The deployment asked for.
+        deployment: String,
+    },
     /// An SQL text is not one statement that only reads.
     #[error("{reason}")]
     RefusedSql {
@@ -142,6 +159,13 @@ pub enum Error {
 
 fn process(id: &Option<u32>) -> String {
     id.map_or_else(String::new, |id| format!(" (process {id})"))
+}
+
+fn there_are(known: &[String]) -> String {
+    match known {
+        [] => String::new(),
+        known => format!(" (there are {})", known.join(", ")),
+    }
 }
 
 /// Says what was being done when SQLite refused.

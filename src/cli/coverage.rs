@@ -6,7 +6,7 @@ use prochist::history::{CoverageGap, Row, WatermarkRow};
 
 use super::args::QuestionArgs;
 use super::failure::Failure;
-use super::output::{Format, Output, gaps};
+use super::output::{Format, Output, gaps, not_watched};
 use super::table::printable;
 use super::{Done, history::open, human, status::advice};
 
@@ -54,6 +54,9 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
             ));
         }
         output.text(&text)?;
+        for unwatched in &report.answer.coverage.unwatched {
+            output.text(&format!("{}\n", not_watched(unwatched)))?;
+        }
         if report.answer.rows.is_empty() {
             output.text("no gaps\n")?;
             return Ok(Done::Whole);

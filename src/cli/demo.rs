@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use prochist::history::{FailureRow, LifetimeRow, Row, wilson_95};
-use prochist::model::{Deployment, UtcMillis};
+use prochist::history::FailureRow;
+use prochist::model::UtcMillis;
 use prochist::simulator::{Fleet, FleetConfig, ManualClock, Server, ServerConfig};
 use prochist::source::api::{Client, Options, Token};
 use prochist::sync::{Job, Limits, Stop};
@@ -16,7 +16,9 @@ use prochist::{Error, Group, History, Question, Store};
 use super::args::DemoArgs;
 use super::clock::now;
 use super::failure::Failure;
+use super::failures::comparison;
 use super::import::progress_bar;
+use super::lifetimes::shapes;
 use super::output::{Format, Output};
 use super::sync::{api, runtime};
 use super::{Done, human};
@@ -168,19 +170,18 @@ fn tour(history: &History, recording: &Recording, output: &Output) -> Result<(),
         recording.requests,
     ))?;
 
-    output.text("\nHow long do they live? (percentiles of those that ended; survival counts the open ones too)\n\n")?;
+    output.text(
+        "\nHow long do they live? (percentiles of those that ended; survival counts the open ones \
+         too)\n\n",
+    )?;
     let lifetimes = history.lifetimes(&everything)?;
-    output.table(LifetimeRow::FIELDS, &lifetimes.rows)?;
+    output.table_drawn(&lifetimes.rows, &everything, shapes(&lifetimes.rows))?;
 
     output.text("\nDid failures rise with a deployment?\n\n")?;
-    let failures = history.failures(&everything.clone().by([Group::Deployment]))?;
-    let fields: Vec<&str> = ["deployment_id"]
-        .iter()
-        .chain(FailureRow::FIELDS)
-        .copied()
-        .collect();
-    output.table(&fields, &failures.rows)?;
-    output.text(&verdict(&failures.rows, recording))?;
+    let by_deployment = everything.clone().by([Group::Deployment]);
+    let failures = history.failures(&by_deployment)?;
+    output.table_drawn(&failures.rows, &by_deployment, None)?;
+    worst(history, &everything, &failures.rows, recording, output)?;
     holders(history, &everything, output)?;
     let gaps = history.coverage(&everything)?.answer.rows;
     output.text(&match gaps.len() {
@@ -194,38 +195,30 @@ fn tour(history: &History, recording: &Recording, output: &Output) -> Result<(),
     })
 }
 
-/// Whether one deployment's failure rate lies, with its interval, above that of all others.
-fn verdict(rows: &[FailureRow], recording: &Recording) -> String {
-    let bad = Deployment::Number(recording.bad_deployment);
-    let is_bad = |row: &&FailureRow| row.key.deployment_id.as_ref() == Some(&bad);
-    let worst = rows
-        .iter()
-        .max_by(|a, b| low(a).total_cmp(&low(b)))
-        .filter(|worst| {
-            let others = rows.iter().filter(|row| row.key != worst.key);
-            let (failed, ended) = others.fold((0, 0), |(failed, ended), row| {
-                (failed + row.failed, ended + row.ended)
-            });
-            wilson_95(failed, ended).is_some_and(|others| low(worst) > others.high)
-        });
-    let made = if rows.iter().any(|row| is_bad(&row) && row.ended > 0) {
-        format!("The simulator made {bad} the bad one.")
-    } else {
-        format!("The simulator's bad one, {bad}, comes later than this.")
+/// The deployment that failed most, beside the one before it.
+fn worst(
+    history: &History,
+    everything: &Question,
+    rows: &[FailureRow],
+    recording: &Recording,
+    output: &Output,
+) -> Result<(), Failure> {
+    let low = |row: &FailureRow| row.rate_low.unwrap_or_default();
+    let ids = || rows.iter().filter_map(|row| row.key.deployment_id.as_ref());
+    let worst = rows.iter().max_by(|a, b| low(a).total_cmp(&low(b)));
+    let Some(worst) = worst.and_then(|row| row.key.deployment_id.as_ref()) else {
+        return Ok(());
     };
-    match worst {
-        Some(worst) => format!(
-            "\nDeployment {} stands out: with 95% confidence at least {} of its processes fail, \
-             more than of all others together. {made}\n",
-            worst.key.deployment_id.as_ref().unwrap_or(&bad),
-            human::percent(low(worst)),
-        ),
-        None => format!("\nNone stands out from the others. {made}\n"),
-    }
-}
-
-fn low(row: &FailureRow) -> f64 {
-    row.rate_low.unwrap_or_default()
+    let Some(before) = ids().take_while(|id| *id != worst).last() else {
+        return Ok(());
+    };
+    let (before, worst) = (before.to_string(), worst.to_string());
+    output.text(&format!(
+        "\nWas that chance? (failures --compare {before}..{worst}; the simulator made {} the bad one)\n\n",
+        recording.bad_deployment
+    ))?;
+    let compared = history.compare_failures(&before, &worst, everything)?;
+    comparison(&compared, output)
 }
 
 /// The port that most processes held, and who they were.
@@ -252,11 +245,20 @@ fn next_commands(database: &Path) -> String {
         .next()
         .unwrap_or_else(|| "prochist".to_owned());
     let database = database.display();
+    let commands = [
+        "rollout --by region",
+        "failures --bursts",
+        "ports --within 60s",
+        "lifetimes --longer-than 2h",
+        "concurrency --by hour",
+        "usage --by region",
+        "at 6h --by deployment",
+        "sql 'SELECT outcome, count(*) FROM processes GROUP BY outcome'",
+    ];
+    let commands = commands.map(|command| format!("  {program} --db {database} {command}\n"));
     format!(
-        "\nThe history is in {database}. Try next:\n\n\
-         \x20 {program} --db {database} lifetimes --by region\n\
-         \x20 {program} --db {database} at 6h\n\
-         \x20 {program} --db {database} sql 'SELECT outcome, count(*) FROM processes GROUP BY outcome'\n"
+        "\nThe history is in {database}. Try next:\n\n{}",
+        commands.concat()
     )
 }
 

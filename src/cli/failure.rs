@@ -9,6 +9,9 @@ use tracing::error;
 use super::log;
 use super::table::printable;
 
+/// How an error begins, on a terminal that shows colours.
+const ERROR: &str = "\u{1b}[31merror:\u{1b}[0m";
+
 #[derive(Debug)]
 pub struct Failure {
     kind: Kind,
@@ -70,7 +73,7 @@ impl Failure {
         if log::is_on() {
             error!(hint = self.hint, "{}", self.message);
         } else {
-            say!("{self}");
+            say!("{}", self.to_string().replacen("error:", ERROR, 1));
         }
     }
 
@@ -135,6 +138,15 @@ impl From<Error> for Failure {
             Error::UnknownEndpoint { .. } => {
                 failure.hint("list the endpoints that were held with `prochist ports`")
             }
+            Error::UnknownDeployment { .. } => Self {
+                kind: Kind::Usage,
+                ..failure
+            },
+            Error::FirstDeployment { .. } => Self {
+                kind: Kind::Usage,
+                ..failure
+            }
+            .hint("name both with two dots between, such as 43..44"),
             Error::RefusedSql { .. } => failure.hint(
                 "the views are processes, process_versions, port_holds, lifetimes, sync_runs, gaps \
                  and set_aside; see docs/schema.md",

@@ -2,14 +2,88 @@
 
 use std::path::Path;
 
-use super::args::GroupedArgs;
+use prochist::Group;
+use prochist::history::{Answer, BurstRow, ComparisonRow, Row};
+use serde_json::{Value, json};
+
+use super::args::FailuresArgs;
 use super::failure::Failure;
-use super::output::Output;
+use super::output::{Format, Output, gaps};
 use super::{Done, history::open};
 
-pub fn run(args: &GroupedArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
-    let question = args.question()?;
-    let answer = open(database)?.failures(&question)?;
-    let groups: Vec<_> = question.by.iter().map(|group| group.field()).collect();
-    output.answer(&answer, &groups, args.about.narrowed.fail_on_gap)
+pub fn run(args: &FailuresArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
+    let question = args.grouped.question()?;
+    let history = open(database)?;
+    let fail_on_gap = args.grouped.about.narrowed.fail_on_gap;
+    if let Some((one, other)) = &args.compare {
+        let answer = history.compare_failures(one, other, &question)?;
+        comparison(&answer, output)?;
+        output.about(&answer)?;
+        return Ok(gaps(&answer.coverage, fail_on_gap));
+    }
+    if args.bursts {
+        let by_time = |group: &Group| matches!(group, Group::Day | Group::Hour);
+        if question.by.iter().any(by_time) {
+            return Err(Failure::usage("--bursts tells groups apart by place, not by time")
+                .hint("group by app, region or deployment, and narrow the time with --since and --until"));
+        }
+        let answer = history.bursts(&question)?;
+        let fields: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
+        let done = output.answer(&answer, &fields, fail_on_gap);
+        if output.format() == Format::Table {
+            say!("{}", told(&answer));
+        }
+        return done;
+    }
+    let answer = history.failures(&question)?;
+    let fields: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
+    output.answer(&answer, &fields, fail_on_gap)
+}
+
+/// For people a line a deployment, what lies between them, and what that says.
+pub fn comparison(answer: &Answer<ComparisonRow>, output: &Output) -> Result<(), Failure> {
+    let fields = ComparisonRow::FIELDS;
+    let Some(row) = answer.rows.first() else {
+        return Ok(());
+    };
+    if output.format() != Format::Table {
+        return output.rows(fields, fields, &answer.rows, answer);
+    }
+    let sides: [Value; 2] = [
+        json!({
+            "deployment_id": row.deployment_id, "ended": row.ended, "failed": row.failed,
+            "rate": row.rate, "rate_low": row.rate_low, "rate_high": row.rate_high,
+        }),
+        json!({
+            "deployment_id": row.other_deployment_id, "ended": row.other_ended,
+            "failed": row.other_failed, "rate": row.other_rate, "rate_low": row.other_rate_low,
+            "rate_high": row.other_rate_high, "difference": row.difference,
+            "difference_low": row.difference_low, "difference_high": row.difference_high,
+            "fisher_p": row.fisher_p,
+        }),
+    ];
+    let fields = [
+        "deployment_id",
+        "ended",
+        "failed",
+        "rate",
+        "rate_low",
+        "rate_high",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "fisher_p",
+    ];
+    output.table(&fields, &sides)?;
+    output.text(&format!("\n{}\n", super::table::printable(&row.says)))
+}
+
+/// How the bursts are to be read.
+fn told(answer: &Answer<BurstRow>) -> &'static str {
+    if answer.rows.is_empty() {
+        "no burst: in no stretch of up to an hour did far more fail or end together than the rate of \
+         the group explains"
+    } else {
+        "told to stop: an operator or a roll-out ended them; those that were not ended by themselves"
+    }
 }

@@ -1,5 +1,12 @@
 //! Numbers as people read them.
 
+use std::time::Duration;
+
+/// A length of time in whole milliseconds, as the library takes it.
+pub fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// A length of time in milliseconds: `740ms`, `12.4s`, `3m 05s`, `2h 14m`, `3d 04h`.
 pub fn duration(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
@@ -18,6 +25,25 @@ pub fn duration(millis: i64) -> String {
 /// A proportion between 0 and 1: `3.1%`.
 pub fn percent(proportion: f64) -> String {
     format!("{:.1}%", proportion * 100.0)
+}
+
+/// A difference of proportions in percentage points: `+3.1`.
+pub fn points(difference: f64) -> String {
+    format!("{:+.1}", difference * 100.0)
+}
+
+/// A likelihood: four decimals, or its size where these would be zeros.
+pub fn likelihood(p: f64) -> String {
+    if p == 0.0 || p >= 0.000_1 {
+        format!("{p:.4}")
+    } else {
+        format!("{p:.0e}")
+    }
+}
+
+/// Hours of many processes or rooms together, given in milliseconds: `74.2`.
+pub fn hours(millis: i64) -> String {
+    format!("{:.1}", millis as f64 / 3_600_000.0)
 }
 
 /// A number of bytes: `512 B`, `3.4 MiB`.

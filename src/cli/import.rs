@@ -17,7 +17,7 @@ use super::clock::now;
 use super::failure::Failure;
 use super::human::count;
 use super::output::Output;
-use super::{Done, table::printable};
+use super::{Done, WARNING, table::printable};
 
 /// How many of the records set aside are shown; all are in the file.
 const SHOWN: usize = 10;
@@ -221,7 +221,7 @@ impl Import {
     /// Says what people must know beside the numbers.
     fn tell(&self, archive: &Archive) {
         if archive.file_count() == 0 {
-            say!("warning: there are no files to import there");
+            say!("{WARNING} there are no files to import there");
         }
         if let Some(&file) = self.dated_by_mtime.first() {
             let name = printable(archive.file_name(file));

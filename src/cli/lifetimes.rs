@@ -2,14 +2,42 @@
 
 use std::path::Path;
 
-use super::args::GroupedArgs;
-use super::failure::Failure;
-use super::output::Output;
-use super::{Done, history::open};
+use prochist::history::LifetimeRow;
 
-pub fn run(args: &GroupedArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
-    let question = args.question()?;
-    let answer = open(database)?.lifetimes(&question)?;
-    let groups: Vec<_> = question.by.iter().map(|group| group.field()).collect();
-    output.answer(&answer, &groups, args.about.narrowed.fail_on_gap)
+use super::args::LifetimesArgs;
+use super::draw::sparkline;
+use super::failure::Failure;
+use super::output::{Drawn, Output};
+use super::{Done, history::open, human};
+
+pub fn run(args: &LifetimesArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
+    let question = args.grouped.question()?;
+    let history = open(database)?;
+    let fail_on_gap = args.grouped.about.narrowed.fail_on_gap;
+    if let Some(length) = args.longer_than {
+        let answer = history.longer_than(human::millis(length), &question)?;
+        return output.answer(&answer, &[], fail_on_gap);
+    }
+    let answer = history.lifetimes(&question)?;
+    let shapes = shapes(&answer.rows);
+    output.answer_drawn(&answer, &question, shapes, fail_on_gap)
+}
+
+/// How the lengths of the ended are spread, all on one scale.
+pub fn shapes(rows: &[LifetimeRow]) -> Option<Drawn> {
+    let scale = &rows.first()?.histogram;
+    Some(Drawn {
+        heading: format!(
+            "spread from {} to {}",
+            human::duration(scale.from_ms),
+            human::duration(scale.until_ms)
+        ),
+        cells: rows
+            .iter()
+            .map(|row| {
+                let counts = row.histogram.counts.iter();
+                sparkline(counts.map(|n| Some(*n as f64)))
+            })
+            .collect(),
+    })
 }

@@ -1,22 +1,28 @@
 //! The command line: arguments in, a library call, a table or JSON out. Answers no question itself.
 
-/// Says a line on standard error. Unlike `eprintln!`, which panics there, it goes on where nobody
-/// listens any more, as in `prochist … 2>&1 | head -1`.
+/// Says a line on standard error, in colour where that is a terminal that shows any. Unlike
+/// `eprintln!`, which panics there, it goes on where nobody listens any more, as in
+/// `prochist … 2>&1 | head -1`.
 macro_rules! say {
     ($($line:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($line)*);
+        let _ = writeln!(anstream::stderr(), $($line)*);
     }};
 }
+
+/// How a warning begins.
+const WARNING: &str = "\u{1b}[33mwarning:\u{1b}[0m";
 
 mod args;
 mod at;
 mod beat;
 mod clock;
+mod concurrency;
 mod config;
 mod config_file;
 mod coverage;
 mod demo;
+mod draw;
 mod failure;
 mod failures;
 mod history;
@@ -27,6 +33,8 @@ mod log;
 mod output;
 mod ports;
 mod report;
+mod rollout;
+mod rooms;
 mod run_numbers;
 mod settings;
 mod signals;
@@ -35,6 +43,7 @@ mod sql;
 mod status;
 mod sync;
 mod table;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -85,6 +94,10 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Lifetimes(args) => lifetimes::run(&args, &database()?, &output),
         Command::Failures(args) => failures::run(&args, &database()?, &output),
         Command::Ports(args) => ports::run(&args, &database()?, &output),
+        Command::Concurrency(args) => concurrency::run(&args, &database()?, &output),
+        Command::Usage(args) => usage::run(&args, &database()?, &output),
+        Command::Rooms(args) => rooms::run(&args, &database()?, &output),
+        Command::Rollout(args) => rollout::run(&args, &database()?, &output),
         Command::Coverage(args) => coverage::run(&args, &database()?, &output),
         Command::Sql(args) => sql::run(&args, &database()?, &output),
         Command::Status(args) => status::run(&args, &database()?, &output),

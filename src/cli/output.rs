@@ -3,12 +3,15 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use clap::ValueEnum;
-use prochist::history::{Answer, Coverage, Row, Window};
+use prochist::history::{
+    Answer, Coverage, Group, NeverRecorded, Question, Row, Unwatched, Watched, Window,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::{Done, human, table};
+use super::table::printable;
+use super::{Done, WARNING, draw, human, table};
 
 /// How answers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,6 +26,25 @@ pub enum Format {
     Csv,
     /// A Markdown table.
     Markdown,
+}
+
+/// A column of shapes.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    pub heading: String,
+    /// One a row.
+    pub cells: Vec<String>,
+}
+
+impl Drawn {
+    /// Bars, where the answer goes on in time.
+    pub fn bars(question: &Question, values: impl Iterator<Item = f64>) -> Option<Self> {
+        let by_time = |group: &Group| matches!(group, Group::Day | Group::Hour);
+        question.by.iter().any(by_time).then(|| Self {
+            heading: String::new(),
+            cells: draw::bars(&values.collect::<Vec<_>>()),
+        })
+    }
 }
 
 /// Where answers go.
@@ -59,13 +81,49 @@ impl Output {
     pub fn answer<R: Row>(
         &self,
         answer: &Answer<R>,
-        groups: &[&'static str],
+        groups: &[&str],
         fail_on_gap: bool,
     ) -> Result<Done, Failure> {
         let fields: Vec<&str> = groups.iter().chain(R::FIELDS).copied().collect();
         self.rows(&fields, &fields, &answer.rows, answer)?;
         self.about(answer)?;
         Ok(gaps(&answer.coverage, fail_on_gap))
+    }
+
+    /// The same for an answer in groups, with a column that is drawn for people.
+    pub fn answer_drawn<R: Row>(
+        &self,
+        answer: &Answer<R>,
+        question: &Question,
+        drawn: Option<Drawn>,
+        fail_on_gap: bool,
+    ) -> Result<Done, Failure> {
+        if self.format() != Format::Table {
+            let groups: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
+            return self.answer(answer, &groups, fail_on_gap);
+        }
+        self.table_drawn(&answer.rows, question, drawn)?;
+        self.about(answer)?;
+        Ok(gaps(&answer.coverage, fail_on_gap))
+    }
+
+    /// Writes a table in groups for people, with a column that is drawn.
+    pub fn table_drawn<R: Row>(
+        &self,
+        rows: &[R],
+        question: &Question,
+        drawn: Option<Drawn>,
+    ) -> Result<(), Failure> {
+        let mut fields: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
+        fields.extend(R::FIELDS);
+        let mut rows = values(&fields, rows)?;
+        if let Some(drawn) = &drawn {
+            for (row, cell) in rows.iter_mut().zip(&drawn.cells) {
+                row.push(cell.as_str().into());
+            }
+            fields.push(&drawn.heading);
+        }
+        self.text(&table::draw(&fields, &rows, self.terminal))
     }
 
     /// Writes `whole` as JSON, or `rows` in any other format; people are shown only `for_people` of
@@ -123,17 +181,22 @@ impl Output {
             }
         }
         if answer.rows.is_empty() && self.format() != Format::Json {
-            say!("nothing recorded matches");
+            say!("{}", nothing(coverage));
         }
-        if let (Some(since), Some(from)) = (answer.window.since, coverage.from)
-            && since < from
-        {
-            say!("warning: the window begins before the record does, at {from}");
+        for never in &answer.never_recorded {
+            say!("{WARNING} {}", misspelt(never));
+        }
+        for unwatched in coverage.unwatched.iter().take(MOST_UNWATCHED) {
+            say!("{WARNING} {}", not_watched(unwatched));
+        }
+        if coverage.unwatched.len() > MOST_UNWATCHED {
+            let more = coverage.unwatched.len() - MOST_UNWATCHED;
+            say!("{WARNING} and {more} more such stretches; see `prochist coverage`");
         }
         if !coverage.gaps.is_empty() {
             let hidden: u64 = coverage.gaps.iter().filter_map(|g| g.hidden_at_least).sum();
             say!(
-                "warning: {} in which processes may have gone unseen{}; see `prochist coverage`",
+                "{WARNING} {} in which processes may have gone unseen{}; see `prochist coverage`",
                 human::count(coverage.gaps.len() as u64, "gap", "gaps"),
                 if hidden > 0 {
                     format!(" (at least {hidden})")
@@ -157,6 +220,43 @@ impl Output {
         out.write_all(text.as_bytes())?;
         Ok(out.flush()?)
     }
+}
+
+/// How many stretches without a look are told one by one.
+const MOST_UNWATCHED: usize = 3;
+
+/// Why an answer may be empty.
+fn nothing(coverage: &Coverage) -> &'static str {
+    match (coverage.from, coverage.watched) {
+        (None, _) => "nothing matches: nothing is recorded of it yet",
+        (_, Watched::All) => "nothing matches: it was watched, and there was nothing",
+        (_, Watched::Part) => "nothing matches in that part of the window that was watched",
+        (_, Watched::None) => "nothing matches: nothing was watched then, so nothing can be told",
+    }
+}
+
+pub fn not_watched(unwatched: &Unwatched) -> String {
+    let since = unwatched.since;
+    match unwatched.until {
+        Some(until) => format!(
+            "nothing looked from {since} to {until} ({}); what came and went then is not on record",
+            human::duration(until.millis_since(since))
+        ),
+        None => format!("nothing has looked since {since}"),
+    }
+}
+
+fn misspelt(never: &NeverRecorded) -> String {
+    let names: Vec<String> = never.known.iter().map(|name| printable(name)).collect();
+    let there_are = match names.len() {
+        0 => String::new(),
+        _ => format!("; there are {}", names.join(", ")),
+    };
+    format!(
+        "no process of {} {:?} was ever recorded{there_are}",
+        never.field.trim_end_matches("_id"),
+        printable(&never.name),
+    )
 }
 
 /// A gap is a warning, unless it was asked to count as a failure.

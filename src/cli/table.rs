@@ -1,7 +1,7 @@
 //! Values laid out for people: headings, units, and nothing that could drive a terminal.
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::human;
 
@@ -87,8 +87,12 @@ fn heading(field: &str) -> String {
     let name = field.strip_suffix("_ms").unwrap_or(field);
     let name = printable(&name.replace('_', " "));
     match field {
-        "since" | "until" | "held_from" | "held_until" | "day" | "hour" => format!("{name} (UTC)"),
-        _ if field.ends_with("_at") => format!("{name} (UTC)"),
+        _ if is_hours(field) => format!("{name} hours"),
+        "at" | "since" | "until" | "held_from" | "day" | "hour" => format!("{name} (UTC)"),
+        _ if ["_at", "held_from", "held_until"].iter().any(|end| field.ends_with(end)) => {
+            format!("{name} (UTC)")
+        }
+        "difference" | "difference_low" | "difference_high" => format!("{name} (points)"),
         _ => name,
     }
 }
@@ -98,14 +102,22 @@ pub fn shown(field: &str, value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => printable(text),
+        Value::Number(number) if is_hours(field) => number
+            .as_i64()
+            .map_or_else(|| number.to_string(), human::hours),
         Value::Number(number) if is_duration(field) => number
             .as_i64()
             // Such as the average of some, which an SQL query may ask for.
             .or_else(|| number.as_f64().map(|millis| millis.round() as i64))
             .map_or_else(|| number.to_string(), human::duration),
-        Value::Number(number) if field.starts_with("rate") => number
-            .as_f64()
-            .map_or_else(|| number.to_string(), human::percent),
+        Value::Number(number) if is_share(field) => with_f64(number, human::percent),
+        Value::Number(number) if field.starts_with("difference") => {
+            with_f64(number, human::points)
+        }
+        Value::Number(number) if matches!(field, "p" | "fisher_p") => {
+            with_f64(number, human::likelihood)
+        }
+        Value::Number(number) if field == "expected" => with_f64(number, |n| format!("{n:.1}")),
         Value::Number(number) if matches!(field, "bytes" | "size_bytes") => number
             .as_u64()
             .map_or_else(|| number.to_string(), human::bytes),
@@ -123,6 +135,22 @@ pub fn shown(field: &str, value: &Value) -> String {
         ),
         other => printable(&other.to_string()),
     }
+}
+
+fn with_f64(number: &Number, write: impl Fn(f64) -> String) -> String {
+    number.as_f64().map_or_else(|| number.to_string(), write)
+}
+
+/// Shares of a whole, from 0 to 1.
+fn is_share(field: &str) -> bool {
+    field.starts_with("rate")
+        || field.starts_with("other_rate")
+        || matches!(field, "share" | "utilization")
+}
+
+/// Lengths of many processes or rooms together, which nobody wants to read in days.
+fn is_hours(field: &str) -> bool {
+    matches!(field, "process_ms" | "allocated_ms" | "capacity_ms")
 }
 
 /// Lengths of time end in `_ms`; moments in milliseconds, as some views have them, in `_at_ms` or

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::named_params;
 use serde::Serialize;
 
-use super::{Question, Reading, Window};
+use super::question::LOOKS;
+use super::{Question, Reading, Unwatched, Watched, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Excluded, Phase, UtcMillis};
@@ -22,8 +23,28 @@ pub struct Answer<R> {
     pub coverage: Coverage,
     /// How many could not be counted, by reason.
     pub excluded: BTreeMap<String, u64>,
+    /// What was named in the filter, and is in no record: most likely misspelt. Only looked for where
+    /// there are no rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub never_recorded: Vec<NeverRecorded>,
     /// The answer itself.
     pub rows: Vec<R>,
+}
+
+/// A name in a filter that no process on record has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NeverRecorded {
+    /// The field: `app_id`, `region` or `deployment_id`.
+    pub field: &'static str,
+    /// The name.
+    pub name: String,
+    /// Names that are on record, at most [`NeverRecorded::MOST`], those of the latest first.
+    pub known: Vec<String>,
+}
+
+impl NeverRecorded {
+    /// How many names are given instead.
+    pub const MOST: usize = 20;
 }
 
 /// A row of an answer, which knows its fields even when there is none of it.
@@ -43,6 +64,11 @@ pub struct Coverage {
     pub runs: u64,
     /// Gaps that touch the window and the filter.
     pub gaps: Vec<CoverageGap>,
+    /// How much of the window was watched: tells an answer that is empty because there was nothing
+    /// from one that is because nothing looked.
+    pub watched: Watched,
+    /// Stretches of the window in which nothing looked.
+    pub unwatched: Vec<Unwatched>,
 }
 
 /// A gap as answers show it.
@@ -92,6 +118,10 @@ impl Reading<'_> {
             window: about.window,
             coverage: self.coverage_of(about)?,
             excluded: excluded.0,
+            never_recorded: match rows.is_empty() {
+                true => self.never_recorded(about)?,
+                false => Vec::new(),
+            },
             rows,
         })
     }
@@ -99,37 +129,13 @@ impl Reading<'_> {
     /// What an answer to `about` rests on.
     pub(super) fn coverage_of(&self, about: &Question) -> Result<Coverage, Error> {
         let apps = about.filter().apps;
-        let (from, to): (Option<i64>, Option<i64>) = self
-            .db
-            .prepare_cached(
-                "SELECT min(n.first_ms) AS first, max(n.last_ms) AS last
-                 FROM (
-                     SELECT (SELECT min(observed_at_ms) FROM snapshot n
-                             WHERE n.stream_id = t.stream_id) AS first_ms,
-                            t.last_ms
-                     FROM stream t
-                     WHERE :apps IS NULL OR t.app IS NULL
-                        OR t.app IN (SELECT w.word_id FROM word w
-                                     WHERE w.text IN (SELECT value FROM json_each(:apps)))
-                 ) n",
-            )
-            .and_then(|mut s| {
-                s.query_row(named_params! { ":apps": apps }, |row| {
-                    Ok((row.get("first")?, row.get("last")?))
-                })
-            })
-            .doing("read the period covered")?;
+        let period = self.period(apps.as_deref())?;
         let runs: u64 = self
             .db
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT count(DISTINCT run_id) FROM snapshot n
-                 WHERE observed_at_ms >= :since AND observed_at_ms < :until
-                   AND (:apps IS NULL OR stream_id IN (
-                       SELECT t.stream_id FROM stream t
-                       WHERE t.app IS NULL
-                          OR t.app IN (SELECT w.word_id FROM word w
-                                       WHERE w.text IN (SELECT value FROM json_each(:apps)))))",
-            )
+                 WHERE observed_at_ms >= :since AND observed_at_ms < :until AND {LOOKS}"
+            ))
             .and_then(|mut s| {
                 s.query_row(
                     named_params! {
@@ -142,12 +148,68 @@ impl Reading<'_> {
             })
             .doing("count runs")?
             .cast_unsigned();
+        let (watched, unwatched) = self.watched(about, period)?;
         Ok(Coverage {
-            from: from.map(to_time).transpose()?,
-            to: to.map(to_time).transpose()?,
+            from: period.map(|(from, _)| to_time(from)).transpose()?,
+            to: period.map(|(_, to)| to_time(to)).transpose()?,
             runs,
             gaps: self.gaps_touching(about)?,
+            watched,
+            unwatched,
         })
+    }
+
+    /// The first and the last snapshot that may have shown these apps.
+    pub(super) fn period(&self, apps: Option<&str>) -> Result<Option<(i64, i64)>, Error> {
+        let (first, last): (Option<i64>, Option<i64>) = self
+            .db
+            .prepare_cached(&format!(
+                "SELECT min((SELECT min(observed_at_ms) FROM snapshot n
+                             WHERE n.stream_id = s.stream_id)) AS first,
+                        max(last_ms) AS last
+                 FROM stream s WHERE {LOOKS}"
+            ))
+            .and_then(|mut s| {
+                s.query_row(named_params! { ":apps": apps }, |row| {
+                    Ok((row.get("first")?, row.get("last")?))
+                })
+            })
+            .doing("read the period covered")?;
+        Ok(first.zip(last))
+    }
+
+    fn never_recorded(&self, about: &Question) -> Result<Vec<NeverRecorded>, Error> {
+        let mut never = Vec::new();
+        for (field, names) in [
+            ("app_id", &about.apps),
+            ("region", &about.regions),
+            ("deployment_id", &about.deployments),
+        ] {
+            if names.is_empty() {
+                continue;
+            }
+            let column = match field {
+                "app_id" => "(SELECT text FROM word WHERE word_id = app)",
+                "region" => "(SELECT text FROM word WHERE word_id = region)",
+                _ => "CAST(deployment AS TEXT)",
+            };
+            let known: Vec<String> = self
+                .db
+                .prepare_cached(&format!(
+                    "SELECT {column} AS name FROM process
+                     GROUP BY name ORDER BY max(created_ms) DESC, name"
+                ))
+                .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())
+                .doing("read what is on record")?;
+            for name in names.iter().filter(|name| !known.contains(name)) {
+                never.push(NeverRecorded {
+                    field,
+                    name: name.clone(),
+                    known: known.iter().take(NeverRecorded::MOST).cloned().collect(),
+                });
+            }
+        }
+        Ok(never)
     }
 
     pub(super) fn gaps_touching(&self, about: &Question) -> Result<Vec<CoverageGap>, Error> {

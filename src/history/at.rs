@@ -1,12 +1,14 @@
 //! How did the fleet stand at a moment, as known now or as known then?
 
+use std::collections::BTreeMap;
+
 use rusqlite::named_params;
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::lifetimes::outcome;
+use super::lives::outcome;
 use super::question::FILTER;
-use super::{Answer, History, Question, Reading, Row, Window};
+use super::{Answer, GroupKey, History, Question, Reading, Row, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, LifeState, Lifecycle, Outcome, Process, Standing, UtcMillis};
@@ -42,12 +44,32 @@ impl Row for AtRow {
     ];
 }
 
+/// How many processes of one group were alive at the moment, and doing what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AtCountRow {
+    /// The group; days and hours are those of creation.
+    #[serde(flatten)]
+    pub key: GroupKey,
+    /// Alive.
+    pub processes: u64,
+    /// Created and not started.
+    pub starting: u64,
+    /// Started and not told to stop.
+    pub running: u64,
+    /// Told to stop and not terminated.
+    pub stopping: u64,
+}
+
+impl Row for AtCountRow {
+    const FIELDS: &'static [&'static str] = &["processes", "starting", "running", "stopping"];
+}
+
 impl History {
     /// The fleet as it stood at `time`, by lifecycle times: from all that is known now, or, with
     /// `as_known_at`, only from what had been seen by then.
     ///
-    /// The question's window is not used. A process whose standing cannot be told is counted as
-    /// excluded.
+    /// The question's window and grouping are not used. A process whose standing cannot be told is
+    /// counted as excluded.
     ///
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
@@ -57,41 +79,79 @@ impl History {
         as_known_at: Option<UtcMillis>,
         question: &Question,
     ) -> Result<Answer<AtRow>, Error> {
-        self.read(|reading| reading.fleet_at(time, as_known_at, question))
+        self.read(|reading| {
+            let mut rows = Vec::new();
+            let (about, excluded) = reading.alive_at(time, as_known_at, question, |alive| {
+                let Alive { who, state, since } = alive;
+                rows.push(AtRow {
+                    process_id: who.process_id,
+                    app_id: who.app_id,
+                    region: who.region,
+                    deployment_id: who.deployment_id,
+                    state,
+                    since,
+                });
+            })?;
+            rows.sort_by(|a, b| (a.since, &a.process_id).cmp(&(b.since, &b.process_id)));
+            reading.answer("at", &about, excluded, rows)
+        })
     }
-}
 
-impl Reading<'_> {
-    fn fleet_at(
+    /// How many of the fleet stood how at `time`, group by group; else as [`History::fleet_at`].
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] or [`Error::Damaged`].
+    pub fn fleet_counts(
         &self,
         time: UtcMillis,
         as_known_at: Option<UtcMillis>,
         question: &Question,
-    ) -> Result<Answer<AtRow>, Error> {
-        let about = question.clone().window(Window {
-            since: Some(time),
-            until: Some(time.plus_millis(1)),
-        });
+    ) -> Result<Answer<AtCountRow>, Error> {
+        self.read(|reading| {
+            let mut groups: BTreeMap<GroupKey, AtCountRow> = BTreeMap::new();
+            let (about, excluded) = reading.alive_at(time, as_known_at, question, |alive| {
+                let who = alive.who;
+                let (of, created_at) = (&who.deployment_id, who.times.created_at);
+                let key = question.key(&who.app_id, &who.region, of, created_at);
+                let row = groups.entry(key).or_default();
+                row.processes += 1;
+                *match alive.state {
+                    LifeState::Starting => &mut row.starting,
+                    LifeState::Running => &mut row.running,
+                    LifeState::Stopping => &mut row.stopping,
+                } += 1;
+            })?;
+            let rows = groups
+                .into_iter()
+                .map(|(key, row)| AtCountRow { key, ..row })
+                .collect();
+            reading.answer("at", &about, excluded, rows)
+        })
+    }
+}
+
+impl Reading<'_> {
+    /// Calls `each` for every process that was alive; gives what the answer is about, and whom it
+    /// leaves out.
+    fn alive_at(
+        &self,
+        time: UtcMillis,
+        as_known_at: Option<UtcMillis>,
+        question: &Question,
+        mut each: impl FnMut(Alive),
+    ) -> Result<(Question, Exclusions), Error> {
+        let about = question.clone().window(Window::moment(time));
         let mut excluded = Exclusions::default();
-        let mut rows = Vec::new();
-        let mut each = |candidate: Candidate| match candidate.times.standing_at(time) {
+        let mut candidate = |who: Candidate| match who.times.standing_at(time) {
             Standing::Absent => {}
             Standing::Unknown(reason) => excluded.count(reason),
-            Standing::Alive { state, since } => rows.push(AtRow {
-                process_id: candidate.process_id,
-                app_id: candidate.app_id,
-                region: candidate.region,
-                deployment_id: candidate.deployment_id,
-                state,
-                since,
-            }),
+            Standing::Alive { state, since } => each(Alive { who, state, since }),
         };
         match as_known_at {
-            None => self.each_now(&about, time, &mut each)?,
-            Some(then) => self.each_then(&about, then, &mut each)?,
+            None => self.each_now(&about, time, &mut candidate)?,
+            Some(then) => self.each_then(&about, then, &mut candidate)?,
         }
-        rows.sort_by(|a, b| (a.since, &a.process_id).cmp(&(b.since, &b.process_id)));
-        self.answer("at", &about, excluded, rows)
+        Ok((about, excluded))
     }
 
     fn each_now(
@@ -231,6 +291,13 @@ impl Reading<'_> {
             .doing("read when a process was seen")?;
         Ok((to_time(seen_ms)?, lost))
     }
+}
+
+/// A process that was alive.
+struct Alive {
+    who: Candidate,
+    state: LifeState,
+    since: UtcMillis,
 }
 
 /// A process that may have been alive.

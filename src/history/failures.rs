@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::answer::Exclusions;
+use super::lives::{Life, Reckoned};
 use super::{Answer, GroupKey, History, Question, Reading, Row, wilson_95};
 use crate::Error;
-use crate::model::Outcome;
+use crate::model::{Outcome, UtcMillis};
 
 /// The failures of one group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -46,14 +47,6 @@ impl Row for FailureRow {
     ];
 }
 
-/// A process belongs to the moment it ended; a lost one to when it was last seen, an open one to
-/// when it was created.
-const RECKONED_BY: &str = "CASE outcome
-                               WHEN 'open' THEN created_at_ms
-                               WHEN 'lost' THEN last_seen_at_ms
-                               ELSE ended_at_ms
-                           END";
-
 impl History {
     /// How many of the processes that ended in the window failed.
     ///
@@ -68,15 +61,15 @@ impl History {
 }
 
 impl Reading<'_> {
-    fn failures(&self, question: &Question) -> Result<Answer<FailureRow>, Error> {
+    pub(super) fn failures(&self, question: &Question) -> Result<Answer<FailureRow>, Error> {
         let mut groups: BTreeMap<GroupKey, FailureRow> = BTreeMap::new();
-        self.each_life(RECKONED_BY, question, |life| {
-            let key = question.key(
-                &life.app_id,
-                &life.region,
-                &life.deployment_id,
-                life.reckoned_at,
-            );
+        self.each_life(Reckoned::ByEnd, question, |life| {
+            let belongs_to = match life.times.outcome {
+                Outcome::Open => life.times.created_at,
+                Outcome::Lost => life.times.last_seen_at,
+                Outcome::Stopped | Outcome::Failed => ended_at(&life)?,
+            };
+            let key = question.key(&life.app_id, &life.region, &life.deployment_id, belongs_to);
             let row = groups.entry(key).or_default();
             match life.times.outcome {
                 Outcome::Open => row.open += 1,
@@ -98,7 +91,14 @@ impl Reading<'_> {
     }
 }
 
-fn with_rate(mut row: FailureRow) -> FailureRow {
+/// When an ended one ended, which is always known in some way.
+pub(super) fn ended_at(life: &Life) -> Result<UtcMillis, Error> {
+    life.ended_at.ok_or_else(|| Error::Damaged {
+        what: format!("no end of the process {:?}", life.process_id),
+    })
+}
+
+pub(super) fn with_rate(mut row: FailureRow) -> FailureRow {
     if let Some(interval) = wilson_95(row.failed, row.ended) {
         row.rate = Some(row.failed as f64 / row.ended as f64);
         row.rate_low = Some(interval.low);

@@ -1,19 +1,14 @@
-//! How long did processes last, phase by phase?
+//! How long did processes last, phase by phase, and which lasted longest?
 
 use std::collections::BTreeMap;
 
-use rusqlite::Row as SqlRow;
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::question::FILTER;
-use super::{
-    Answer, Duration, GroupKey, History, Question, Reading, Row, percentile, survival_percentile,
-};
+use super::lives::{Life, Reckoned};
+use super::{Answer, Duration, GroupKey, History, Question, Reading, Row, Survival, percentile};
 use crate::Error;
-use crate::error::Doing;
-use crate::model::{Deployment, Lifecycle, Outcome, Phase, PhaseLength, UtcMillis};
-use crate::store::{deployment, optional_time, time, to_time};
+use crate::model::{Deployment, Outcome, Phase, PhaseLength, UtcMillis};
 
 /// The lengths of one phase in one group; all lengths in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +22,10 @@ pub struct LifetimeRow {
     pub n: u64,
     /// How many were still in it when last seen.
     pub censored: u64,
+    /// How many of both the record did not watch from the beginning of the phase. The survival
+    /// estimates count them only from the age at which it did, and those that were over by then not
+    /// at all.
+    pub delayed: u64,
     /// Mean of the ended.
     pub mean_ms: Option<i64>,
     /// Median of the ended, interpolated.
@@ -41,6 +40,9 @@ pub struct LifetimeRow {
     pub survival_p50_ms: Option<i64>,
     /// Kaplan–Meier 90th percentile, which counts the censored.
     pub survival_p90_ms: Option<i64>,
+    /// How the lengths of the ended are spread; in no JSON, since it is there to be drawn.
+    #[serde(skip)]
+    pub histogram: Histogram,
 }
 
 impl Row for LifetimeRow {
@@ -48,6 +50,7 @@ impl Row for LifetimeRow {
         "phase",
         "n",
         "censored",
+        "delayed",
         "mean_ms",
         "p50_ms",
         "p90_ms",
@@ -58,124 +61,194 @@ impl Row for LifetimeRow {
     ];
 }
 
+/// How many lengths lie in each of a number of bins, each so many times as wide as the one before.
+/// All rows of an answer have the same bins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// Where the first bin begins, in milliseconds.
+    pub from_ms: i64,
+    /// Where the last one ends; itself inside.
+    pub until_ms: i64,
+    /// The lengths in each.
+    pub counts: Vec<u64>,
+}
+
+impl Histogram {
+    const BINS: usize = 16;
+
+    fn of(lengths: &[i64], from_ms: i64, until_ms: i64) -> Self {
+        // What took no time at all is in the first bin.
+        let log = |millis: i64| (millis.max(1) as f64).ln();
+        let (low, high) = (log(from_ms), log(until_ms));
+        let mut counts = vec![0; Self::BINS];
+        for length in lengths {
+            let share = (log(*length) - low) / (high - low).max(f64::MIN_POSITIVE);
+            counts[((share * Self::BINS as f64) as usize).min(Self::BINS - 1)] += 1;
+        }
+        Self {
+            from_ms,
+            until_ms,
+            counts,
+        }
+    }
+}
+
+/// A process that lasted long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LongLivedRow {
+    /// The process.
+    pub process_id: String,
+    /// Its app.
+    pub app_id: String,
+    /// Its region.
+    pub region: String,
+    /// Its deployment.
+    pub deployment_id: Deployment,
+    /// How it stands.
+    pub outcome: Outcome,
+    /// When it was created.
+    pub created_at: UtcMillis,
+    /// When it was last seen.
+    pub last_seen_at: UtcMillis,
+    /// Its lifetime, in milliseconds; none where it is not known to have ended.
+    pub lifetime_ms: Option<i64>,
+    /// How old it was when last seen, in milliseconds; none where it has a lifetime.
+    pub age_so_far_ms: Option<i64>,
+}
+
+impl Row for LongLivedRow {
+    const FIELDS: &'static [&'static str] = &[
+        "process_id",
+        "app_id",
+        "region",
+        "deployment_id",
+        "outcome",
+        "created_at",
+        "last_seen_at",
+        "lifetime_ms",
+        "age_so_far_ms",
+    ];
+}
+
 impl History {
     /// How long the processes that were created in the window spent in each phase.
     ///
-    /// Percentiles and survival estimates are those of [`percentile`] and [`survival_percentile`],
-    /// rounded to whole milliseconds. A process without a length for a phase is counted as excluded
-    /// there, under `PHASE.REASON`.
+    /// Percentiles and survival estimates are those of [`percentile`] and [`Survival`], rounded to
+    /// whole milliseconds. A process without a length for a phase is counted as excluded there, under
+    /// `PHASE.REASON`.
     ///
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn lifetimes(&self, question: &Question) -> Result<Answer<LifetimeRow>, Error> {
         self.read(|reading| reading.lifetimes(question))
     }
+
+    /// The processes created in the window that lived, or had lived when last seen, longer than
+    /// `length_ms` milliseconds; those that lasted longest first. The grouping is not used.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] or [`Error::Damaged`].
+    pub fn longer_than(
+        &self,
+        length_ms: i64,
+        question: &Question,
+    ) -> Result<Answer<LongLivedRow>, Error> {
+        self.read(|reading| reading.longer_than(length_ms, question))
+    }
 }
 
 impl Reading<'_> {
     fn lifetimes(&self, question: &Question) -> Result<Answer<LifetimeRow>, Error> {
+        let watches: BTreeMap<_, _> = self.watches(question)?.into_iter().collect();
         let mut excluded = Exclusions::default();
         let mut groups: BTreeMap<(GroupKey, Phase), Vec<Duration>> = BTreeMap::new();
-        self.each_life("created_at_ms", question, |life| {
-            let key = question.key(
-                &life.app_id,
-                &life.region,
-                &life.deployment_id,
-                life.times.created_at,
-            );
+        self.each_life(Reckoned::ByCreation, question, |life| {
+            let created_at = life.times.created_at;
+            let key = question.key(&life.app_id, &life.region, &life.deployment_id, created_at);
+            let met_ms = watches
+                .get(&life.app_id)
+                .and_then(|watch| watch.met_ms(created_at.millis()));
             for phase in Phase::ALL {
                 let durations = groups.entry((key.clone(), phase)).or_default();
-                match life.times.phase(phase) {
-                    PhaseLength::Ended(millis) => durations.push(Duration {
-                        millis,
-                        censored: false,
-                    }),
-                    PhaseLength::Censored(millis) => durations.push(Duration {
-                        millis,
-                        censored: true,
-                    }),
-                    PhaseLength::NotReached => {}
-                    PhaseLength::Excluded(reason) => excluded.count_in(phase, reason),
-                }
+                let duration = match life.times.phase(phase) {
+                    PhaseLength::Ended(millis) => Duration::ended(millis),
+                    PhaseLength::Censored(millis) => Duration::censored(millis),
+                    PhaseLength::NotReached => continue,
+                    PhaseLength::Excluded(reason) => {
+                        excluded.count_in(phase, reason);
+                        continue;
+                    }
+                };
+                let begin = life.times.beginning(phase).map(UtcMillis::millis);
+                durations.push(match met_ms.zip(begin) {
+                    Some((met, begin)) if met > begin => duration.met_at(met - begin),
+                    _ => duration,
+                });
             }
             Ok(())
         })?;
+        let ended = || groups.values().flatten().filter(|d| !d.censored);
+        let (from_ms, until_ms) = (
+            ended().map(|d| d.millis).min().unwrap_or_default(),
+            ended().map(|d| d.millis).max().unwrap_or_default(),
+        );
         let rows = groups
             .into_iter()
-            .map(|((key, phase), durations)| row(key, phase, durations))
+            .map(|((key, phase), durations)| row(key, phase, durations, from_ms, until_ms))
             .collect();
         self.answer("lifetimes", question, excluded, rows)
     }
 
-    /// Calls `each` for every process that passes the filter and whose `reckoned_by` (a column or
-    /// an expression over the columns of `processes`) lies inside the window.
-    pub(super) fn each_life(
+    fn longer_than(
         &self,
-        reckoned_by: &str,
+        length_ms: i64,
         question: &Question,
-        mut each: impl FnMut(Life) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let filter = question.filter();
-        let (since, until) = (question.window.since_ms(), question.window.until_ms());
-        let mut statement = self
-            .db
-            .prepare_cached(&format!(
-                "SELECT app_id, region, deployment_id, outcome, created_at_ms, started_at_ms,
-                        stopping_at_ms, terminated_at_ms, last_seen_at_ms,
-                        {reckoned_by} AS reckoned_ms
-                 FROM processes
-                 WHERE reckoned_ms >= :since AND reckoned_ms < :until AND {FILTER}"
-            ))
-            .doing("read processes")?;
-        let mut rows = statement
-            .query(&filter.and(&[(":since", &since), (":until", &until)])[..])
-            .doing("read processes")?;
-        while let Some(row) = rows.next().doing("read processes")? {
-            each(Life::from_row(row)?)?;
-        }
-        Ok(())
+    ) -> Result<Answer<LongLivedRow>, Error> {
+        let mut excluded = Exclusions::default();
+        let mut rows = Vec::new();
+        self.each_life(Reckoned::ByCreation, question, |life| {
+            match life.times.phase(Phase::Lifetime) {
+                PhaseLength::Ended(millis) if millis > length_ms => {
+                    rows.push((millis, long_lived(life, Some(millis), None)));
+                }
+                PhaseLength::Censored(millis) if millis > length_ms => {
+                    rows.push((millis, long_lived(life, None, Some(millis))));
+                }
+                PhaseLength::Excluded(reason) => excluded.count(reason),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        rows.sort_by(|(a_ms, a), (b_ms, b)| {
+            (b_ms, &a.process_id).cmp(&(a_ms, &b.process_id)) // the longest first
+        });
+        let rows = rows.into_iter().map(|(_, row)| row).collect();
+        self.answer("lifetimes", question, excluded, rows)
     }
 }
 
-/// A process as most questions need it.
-pub(super) struct Life {
-    pub app_id: String,
-    pub region: String,
-    pub deployment_id: Deployment,
-    pub times: Lifecycle,
-    /// The moment by which the question reckons it.
-    pub reckoned_at: UtcMillis,
-}
-
-impl Life {
-    fn from_row(row: &SqlRow<'_>) -> Result<Self, Error> {
-        Ok(Self {
-            app_id: row.get(0).doing("read processes")?,
-            region: row.get(1).doing("read processes")?,
-            deployment_id: deployment(row, 2)?,
-            times: Lifecycle {
-                outcome: outcome(row, 3)?,
-                created_at: time(row, 4)?,
-                started_at: optional_time(row, 5)?,
-                stopping_at: optional_time(row, 6)?,
-                terminated_at: optional_time(row, 7)?,
-                last_seen_at: time(row, 8)?,
-            },
-            reckoned_at: to_time(row.get(9).doing("read processes")?)?,
-        })
+fn long_lived(life: Life, lifetime_ms: Option<i64>, age_so_far_ms: Option<i64>) -> LongLivedRow {
+    LongLivedRow {
+        process_id: life.process_id,
+        app_id: life.app_id,
+        region: life.region,
+        deployment_id: life.deployment_id,
+        outcome: life.times.outcome,
+        created_at: life.times.created_at,
+        last_seen_at: life.times.last_seen_at,
+        lifetime_ms,
+        age_so_far_ms,
     }
 }
 
-pub(super) fn outcome(row: &SqlRow<'_>, index: usize) -> Result<Outcome, Error> {
-    let name: String = row.get(index).doing("read an outcome")?;
-    Outcome::from_name(&name).ok_or_else(|| Error::Damaged {
-        what: format!("the outcome {name:?}"),
-    })
-}
-
-fn row(key: GroupKey, phase: Phase, mut durations: Vec<Duration>) -> LifetimeRow {
-    let survival_p50_ms = survival_percentile(&mut durations, 0.5);
-    let survival_p90_ms = survival_percentile(&mut durations, 0.9);
+fn row(
+    key: GroupKey,
+    phase: Phase,
+    mut durations: Vec<Duration>,
+    from_ms: i64,
+    until_ms: i64,
+) -> LifetimeRow {
+    let survival = Survival::estimate(&mut durations);
     // In order by now, so the ended are too.
     let ended: Vec<i64> = durations
         .iter()
@@ -184,17 +257,47 @@ fn row(key: GroupKey, phase: Phase, mut durations: Vec<Duration>) -> LifetimeRow
         .collect();
     let quantile = |q| percentile(&ended, q).map(|millis| millis.round() as i64);
     let sum: i128 = ended.iter().map(|&millis| i128::from(millis)).sum();
+    let delayed = durations.iter().filter(|d| d.met_at_millis.is_some());
     LifetimeRow {
         key,
         phase,
         n: ended.len() as u64,
         censored: (durations.len() - ended.len()) as u64,
+        delayed: delayed.count() as u64,
         mean_ms: (!ended.is_empty()).then(|| (sum as f64 / ended.len() as f64).round() as i64),
         p50_ms: quantile(0.5),
         p90_ms: quantile(0.9),
         p99_ms: quantile(0.99),
         max_ms: ended.last().copied(),
-        survival_p50_ms,
-        survival_p90_ms,
+        survival_p50_ms: survival.percentile(0.5),
+        survival_p90_ms: survival.percentile(0.9),
+        histogram: Histogram::of(&ended, from_ms, until_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_double_where_the_range_is_two_to_the_sixteenth() {
+        let of = |lengths: &[i64]| Histogram::of(lengths, 1, 65_536).counts;
+        let in_bin = |bin: usize| {
+            let mut counts = vec![0; 16];
+            counts[bin] = 1;
+            counts
+        };
+        for (length, bin) in [
+            (0, 0),
+            (1, 0),
+            (3, 1),
+            (1000, 9),
+            (40_000, 15),
+            (65_536, 15),
+        ] {
+            assert_eq!(of(&[length]), in_bin(bin), "{length}");
+        }
+        assert_eq!(of(&[]), vec![0; 16]);
+        assert_eq!(Histogram::of(&[7, 7], 7, 7).counts.iter().sum::<u64>(), 2);
     }
 }

@@ -33,6 +33,14 @@ impl Window {
         }
     }
 
+    /// The one moment, a millisecond long.
+    pub fn moment(at: UtcMillis) -> Self {
+        Self {
+            since: Some(at),
+            until: Some(at.plus_millis(1)),
+        }
+    }
+
     /// Whether a moment lies inside.
     pub fn contains(&self, time: UtcMillis) -> bool {
         self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
@@ -191,6 +199,22 @@ impl Question {
         self
     }
 
+    /// The same about these deployments and no others.
+    pub(super) fn only_deployments(self, deployments: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            deployments: deployments.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// The same, grouped by these and no others.
+    pub(super) fn only_by(self, groups: impl IntoIterator<Item = Group>) -> Self {
+        Self {
+            by: groups.into_iter().collect(),
+            ..self
+        }
+    }
+
     /// The group of a process that belongs, for this question, to the moment `time`.
     pub(super) fn key(
         &self,
@@ -199,17 +223,31 @@ impl Question {
         deployment_id: &Deployment,
         time: UtcMillis,
     ) -> GroupKey {
+        self.key_at(self.place(app_id, region, deployment_id), time)
+    }
+
+    /// The group of a process whatever the moment: its key without day and hour.
+    pub(super) fn place(&self, app_id: &str, region: &str, deployment_id: &Deployment) -> GroupKey {
         let mut key = GroupKey::default();
         for group in &self.by {
             match group {
                 Group::App => key.app_id = Some(app_id.to_owned()),
                 Group::Region => key.region = Some(region.to_owned()),
                 Group::Deployment => key.deployment_id = Some(deployment_id.clone()),
-                Group::Day => key.day = Some(time.to_string()[..10].to_owned()),
-                Group::Hour => key.hour = Some(start_of_hour(time)),
+                Group::Day | Group::Hour => {}
             }
         }
         key
+    }
+
+    /// The key of a place with the day and the hour of a moment.
+    pub(super) fn key_at(&self, place: GroupKey, time: UtcMillis) -> GroupKey {
+        let by = |group| self.by.contains(&group);
+        GroupKey {
+            day: by(Group::Day).then(|| time.to_string()[..10].to_owned()),
+            hour: by(Group::Hour).then(|| start_of_hour(time)),
+            ..place
+        }
     }
 
     /// The filter as parameters of [`FILTER`].
@@ -217,19 +255,63 @@ impl Question {
         let json = |values: &[String]| {
             (!values.is_empty()).then(|| serde_json::Value::from(values.to_vec()).to_string())
         };
+        // A deployment is on record as a number or as a text, and `42` means both.
+        let mut deployments: Vec<serde_json::Value> = Vec::new();
+        for name in &self.deployments {
+            deployments.push(name.as_str().into());
+            if let Some(number) = name.parse::<i64>().ok().filter(|n| n.to_string() == *name) {
+                deployments.push(number.into());
+            }
+        }
         FilterParams {
             apps: json(&self.apps),
             regions: json(&self.regions),
-            deployments: json(&self.deployments),
+            deployments: (!deployments.is_empty())
+                .then(|| serde_json::Value::from(deployments).to_string()),
         }
     }
+
+    /// The same question, cut into stretches of a day or an hour, or not at all; milliseconds.
+    pub(super) fn bucket_ms(&self) -> Option<i64> {
+        if self.by.contains(&Group::Hour) {
+            Some(HOUR_MS)
+        } else {
+            self.by.contains(&Group::Day).then_some(24 * HOUR_MS)
+        }
+    }
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// The parts of a stretch of time that lie in different days or hours of UTC, of whatever size is
+/// given; each with its own beginning and end. What has no length has no parts.
+pub(super) fn buckets(
+    from_ms: i64,
+    until_ms: i64,
+    size_ms: Option<i64>,
+) -> impl Iterator<Item = (i64, i64)> {
+    let mut at = from_ms;
+    std::iter::from_fn(move || {
+        let part = (at < until_ms).then(|| {
+            let next = size_ms.map_or(until_ms, |size| at - at.rem_euclid(size) + size);
+            (at, next.min(until_ms))
+        })?;
+        at = part.1;
+        Some(part)
+    })
 }
 
 /// The condition that a filter is, over columns `app_id`, `region` and `deployment_id`.
 pub(super) const FILTER: &str = "(:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
      AND (:regions IS NULL OR region IN (SELECT value FROM json_each(:regions)))
-     AND (:deployments IS NULL
-          OR CAST(deployment_id AS TEXT) IN (SELECT value FROM json_each(:deployments)))";
+     AND (:deployments IS NULL OR deployment_id IN (SELECT value FROM json_each(:deployments)))";
+
+/// The condition that a snapshot may have shown the apps asked about, over the column `stream_id`.
+pub(super) const LOOKS: &str = "(:apps IS NULL OR stream_id IN (
+         SELECT t.stream_id FROM stream t
+         WHERE t.app IS NULL
+            OR t.app IN (SELECT w.word_id FROM word w
+                         WHERE w.text IN (SELECT value FROM json_each(:apps)))))";
 
 pub(super) struct FilterParams {
     pub apps: Option<String>,
@@ -254,7 +336,7 @@ impl FilterParams {
 }
 
 fn start_of_hour(time: UtcMillis) -> UtcMillis {
-    time.plus_millis(-time.millis().rem_euclid(3_600_000))
+    time.plus_millis(-time.millis().rem_euclid(HOUR_MS))
 }
 
 #[cfg(test)]
@@ -286,6 +368,25 @@ mod tests {
             let expected = expected.map(at);
             assert_eq!(parse_when(text, now).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_stretch_is_cut_at_the_hours_of_utc() {
+        let cut = |from, until, size| buckets(from, until, size).collect::<Vec<_>>();
+        let hour = Some(3_600_000);
+        assert_eq!(cut(5, 9, None), [(5, 9)]);
+        assert_eq!(cut(5, 5, None), []);
+        assert_eq!(cut(5, 9, hour), [(5, 9)]);
+        assert_eq!(
+            cut(-1, 7_200_001, hour),
+            [
+                (-1, 0),
+                (0, 3_600_000),
+                (3_600_000, 7_200_000),
+                (7_200_000, 7_200_001)
+            ]
+        );
+        assert_eq!(cut(0, 3_600_000, hour), [(0, 3_600_000)]);
     }
 
     #[test]

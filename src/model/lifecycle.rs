@@ -203,20 +203,10 @@ impl Lifecycle {
     /// Where the process stood at `time`. An open one is taken to stand, after its last sighting,
     /// as it was last seen.
     pub fn standing_at(&self, time: UtcMillis) -> Standing {
-        let known = [
-            Some(self.created_at),
-            self.started_at,
-            self.stopping_at,
-            self.terminated_at,
-        ];
-        if !known.iter().flatten().is_sorted() {
+        if !self.is_in_order() {
             return Standing::Unknown(Excluded::TimesOutOfOrder);
         }
-        let end = if self.outcome.has_ended() {
-            self.terminated_at.or(self.stopping_at)
-        } else {
-            self.terminated_at
-        };
+        let end = self.end();
         if time < self.created_at || end.is_some_and(|end| end <= time) {
             return Standing::Absent;
         }
@@ -239,16 +229,66 @@ impl Lifecycle {
         .unwrap_or(Standing::Absent)
     }
 
+    /// Whether no event carries an earlier time than one before it.
+    pub fn is_in_order(&self) -> bool {
+        let known = [
+            Some(self.created_at),
+            self.started_at,
+            self.stopping_at,
+            self.terminated_at,
+        ];
+        known.iter().flatten().is_sorted()
+    }
+
+    /// When it was over, by its lifecycle times: terminated, else stopping if it has ended; none where
+    /// neither is known.
+    pub fn end(&self) -> Option<UtcMillis> {
+        let told = self.outcome.has_ended().then_some(self.stopping_at);
+        self.terminated_at.or(told.flatten())
+    }
+
+    /// From when until when it ran, by its lifecycle times, as [`Lifecycle::standing_at`] has it: the
+    /// end itself is not inside, and none where no end is known. One that is lost is known to have run
+    /// until it was last seen, that moment included. None where it never started.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    pub fn run(&self) -> Result<Option<(UtcMillis, Option<UtcMillis>)>, Excluded> {
+        if !self.is_in_order() {
+            return Err(Excluded::TimesOutOfOrder);
+        }
+        let Some(started_at) = self.started_at else {
+            return Ok(None);
+        };
+        match (self.end(), self.outcome) {
+            (Some(end), _) => Ok(Some((started_at, Some(end)))),
+            (None, Outcome::Open) => Ok(Some((started_at, None))),
+            (None, Outcome::Lost) => {
+                let end = self.last_seen_at.plus_millis(1);
+                Ok(Some((started_at, Some(end.max(started_at)))))
+            }
+            (None, Outcome::Stopped | Outcome::Failed) => Err(Excluded::NoEndTime),
+        }
+    }
+
+    /// When the phase began; none where it did not, as far as is known.
+    pub fn beginning(&self, phase: Phase) -> Option<UtcMillis> {
+        match phase {
+            Phase::Provisioning | Phase::Lifetime => Some(self.created_at),
+            Phase::Serving => self.started_at,
+            Phase::Stopping => self.stopping_at,
+        }
+    }
+
     /// How long the phase lasted.
     pub fn phase(&self, phase: Phase) -> PhaseLength {
         let ended = self.outcome.has_ended();
-        let (from, until) = match phase {
-            Phase::Provisioning => (Some(self.created_at), self.started_at),
-            Phase::Serving => (self.started_at, self.stopping_at.or(self.terminated_at)),
-            Phase::Stopping => (self.stopping_at, self.terminated_at),
-            Phase::Lifetime => (Some(self.created_at), self.terminated_at),
+        let until = match phase {
+            Phase::Provisioning => self.started_at,
+            Phase::Serving => self.stopping_at.or(self.terminated_at),
+            Phase::Stopping | Phase::Lifetime => self.terminated_at,
         };
-        match (from, until) {
+        match (self.beginning(phase), until) {
             (Some(from), Some(until)) => not_negative(from, until, PhaseLength::Ended),
             (Some(from), None) if !ended => {
                 not_negative(from, self.last_seen_at, PhaseLength::Censored)

@@ -1,0 +1,16 @@
+//! `prochist usage`.
+
+use std::path::Path;
+
+use super::args::UsageArgs;
+use super::failure::Failure;
+use super::output::{Drawn, Output};
+use super::{Done, history::open};
+
+pub fn run(args: &UsageArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
+    let question = args.grouped.question()?;
+    let answer = open(database)?.usage(&question)?;
+    let values = answer.rows.iter().map(|row| row.process_ms as f64);
+    let bars = Drawn::bars(&question, values);
+    output.answer_drawn(&answer, &question, bars, args.grouped.about.narrowed.fail_on_gap)
+}
