@@ -86,7 +86,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Failures(args) => failures::run(&args, &database()?, &output),
         Command::Ports(args) => ports::run(&args, &database()?, &output),
         Command::Coverage(args) => coverage::run(&args, &database()?, &output),
-        Command::Sql(args) => sql::run(&args, &database()?, &output),
+        Command::Sql(args) => sql::run(&args, database, &output),
         Command::Status(args) => status::run(&args, &database()?, &output),
         Command::Config(args) => config::run(&Settings::load(&global, &args.settings)?, &output),
         Command::Simulate(args) => simulate::run(&args, &output),

@@ -17,6 +17,7 @@ mod rates;
 mod reading;
 mod schema;
 mod sql;
+mod sql_params;
 mod status;
 mod survival;
 
@@ -34,6 +35,7 @@ pub use question::{Group, GroupKey, Question, Window, parse_when};
 pub use rates::{WilsonInterval, percentile, wilson_95};
 pub use schema::{View, ViewColumn, views};
 pub use sql::{SqlCut, SqlLimits, SqlRows, SqlValue};
+pub use sql_params::{SqlParam, SqlQuery, parse_param};
 pub use status::Status;
 pub use survival::{Duration, survival_percentile};
 
