@@ -217,7 +217,7 @@ fn an_endless_answer_ends_with_its_reader() {
         ("table", 1),
         ("json", 14),
     ] {
-        let args = ["--max-rows", "0", "--timeout", "10m", "--format", format];
+        let args = ["--max-rows", "0", "--timeout", "10s", "--format", format];
         let began = Instant::now();
         let mut child = place
             .command(&[&["sql", &query], &args[..]].concat())
@@ -229,10 +229,11 @@ fn an_endless_answer_ends_with_its_reader() {
         // More than is kept of a table.
         let line = lines.nth(head + 2000).unwrap().unwrap();
         assert!(line.contains("2001"), "{format}: {line}");
+        // Whatever waits for the end of the query waits for its limit of time.
+        assert!(began.elapsed() < Duration::from_secs(10), "{format}");
         drop(lines);
         let ran = Ran::from(child.wait_with_output().unwrap()).ok();
         assert_eq!(ran.stderr, "", "{format}");
-        assert!(began.elapsed() < Duration::from_secs(60), "{format}");
     }
 }
 
@@ -260,18 +261,19 @@ fn a_slow_reader_is_not_a_slow_query() {
 fn a_long_table_keeps_the_columns_of_its_first_page() {
     let place = recorded();
     let query = format!(
-        "{ENDLESS} SELECT i, CASE i WHEN 1234 THEN 'a rather long text' ELSE 'short' END AS text, i AS j
+        "{ENDLESS} SELECT i, CASE i WHEN 7 THEN 'seven' WHEN 1234 THEN 'a long text' END AS text, i AS j
          FROM n LIMIT 1502"
     );
     let text = place.run(&["sql", &query]).ok().stdout;
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 1503);
     assert_eq!(lines[0], "   i  text     j");
-    assert_eq!(lines[500], " 500  short  500");
+    assert_eq!(lines[7], "   7  seven    7");
+    assert_eq!(lines[500], " 500  –      500");
     // Wider on the page that needs it, and only there.
-    assert_eq!(lines[501], "  501  short   501");
-    assert_eq!(lines[1234], " 1234  a rather long text  1234");
-    assert_eq!(lines[1502], " 1502  short  1502");
+    assert_eq!(lines[501], "  501  –       501");
+    assert_eq!(lines[1234], " 1234  a long text  1234");
+    assert_eq!(lines[1502], " 1502  –      1502");
 }
 
 #[test]
