@@ -1,12 +1,14 @@
 //! The arguments of every command, with the help that teaches them.
 
+mod sql;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use prochist::Question;
-use prochist::history::{Group, SqlParam, Window, parse_param, parse_when};
+use prochist::history::{Group, Window, parse_when};
 use prochist::model::UtcMillis;
 use prochist::simulator::Faults;
 
@@ -15,6 +17,7 @@ use super::failure::Failure;
 use super::log::LogFormat;
 use super::output::Format;
 use super::settings::MOST_AT_ONCE;
+pub use sql::SqlArgs;
 
 /// A flight recorder for fleets of short-lived server processes: records what a ProcessV2 API says
 /// of them in one SQLite file, and answers questions about their history.
@@ -115,14 +118,6 @@ pub fn length(text: &str) -> Result<Duration, String> {
         _ => Err(
             "not a length of time: give a number with a unit, such as 60s, 5m or 24h".to_owned(),
         ),
-    }
-}
-
-/// A parameter of an SQL statement and its value.
-fn param(text: &str) -> Result<(String, SqlParam), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), parse_param(value))),
-        _ => Err("give a name and a value, such as region=Tokyo".to_owned()),
     }
 }
 
@@ -373,36 +368,6 @@ pub struct StatusArgs {
     /// With --max-age: only this app (may be given again) [default: every app that was ever looked at]
     #[arg(long, value_name = "APP", requires = "max_age")]
     pub app: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  prochist sql 'SELECT region, count(*) FROM processes GROUP BY region'
-  prochist sql 'SELECT * FROM port_holds WHERE host = :host AND port = :port' \\
-    --param host=1.proxy.example --param port=31234
-  prochist sql --format csv - < question.sql
-  prochist sql --schema                           every view, column by column
-  prochist sql --schema processes gaps            only these
-
-A value of --param that reads as a number in full is one, null is none, and all else is text, as is
-what stands in single quotes: --param \"deployment='42'\".")]
-pub struct SqlArgs {
-    /// The query, or - to read it from standard input
-    #[arg(value_name = "QUERY", default_value = "-", allow_hyphen_values = true)]
-    pub query: String,
-    /// Stop after this long, not counting how long the output's reader takes
-    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "10s")]
-    pub timeout: Duration,
-    /// Stop after so many rows; 0 for no limit
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    pub max_rows: u64,
-    /// Give a parameter its value: NAME is that of :NAME, @NAME or $NAME, and 1 that of ?1 (may be
-    /// given again)
-    #[arg(long, value_name = "NAME=VALUE", value_parser = param)]
-    pub param: Vec<(String, SqlParam)>,
-    /// Instead of asking, show the views, or those named, and what their columns mean
-    #[arg(long, value_name = "VIEW", num_args = 0.., conflicts_with_all = ["query", "param"])]
-    pub schema: Option<Vec<String>>,
 }
 
 #[derive(Debug, Args)]
