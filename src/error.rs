@@ -155,6 +155,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The parameters of an SQL statement and the values given for them do not match.
+    #[error("{reason}")]
+    SqlParameters {
+        /// Which one, and how.
+        reason: String,
+    },
 }
 
 fn process(id: &Option<u32>) -> String {

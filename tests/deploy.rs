@@ -441,7 +441,14 @@ fn the_image_is_built_from_what_is_there() {
     ] {
         assert_eq!(manifest.contains(table), copied.contains(folder), "{table}");
     }
-    for path in ["src", "migrations", "build.rs", "Cargo.toml", "Cargo.lock"] {
+    for path in [
+        "src",
+        "migrations",
+        "docs/schema.md",
+        "build.rs",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
         assert!(copied.contains(path), "{path}");
     }
     let from = after(&image, "FROM docker.io/library/");

@@ -1,5 +1,7 @@
 //! The arguments of every command, with the help that teaches them.
 
+mod sql;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use super::failure::Failure;
 use super::log::LogFormat;
 use super::output::Format;
 use super::settings::MOST_AT_ONCE;
+pub use sql::SqlArgs;
 
 /// A flight recorder for fleets of short-lived server processes: records what a ProcessV2 API says
 /// of them in one SQLite file, and answers questions about their history.
@@ -309,7 +312,9 @@ enum RolloutGroupArg {
 impl RolloutArgs {
     /// Whether the app was asked for by name.
     pub fn by_app(&self) -> bool {
-        self.by.iter().any(|group| matches!(group, RolloutGroupArg::App))
+        self.by
+            .iter()
+            .any(|group| matches!(group, RolloutGroupArg::App))
     }
 
     /// What is asked; rows are always told apart by app.
@@ -507,22 +512,6 @@ pub struct StatusArgs {
     /// With --max-age: only this app (may be given again) [default: every app that was ever looked at]
     #[arg(long, value_name = "APP", requires = "max_age")]
     pub app: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  prochist sql 'SELECT region, count(*) FROM processes GROUP BY region'
-  prochist sql --format csv - < question.sql")]
-pub struct SqlArgs {
-    /// The query, or - to read it from standard input
-    #[arg(value_name = "QUERY", default_value = "-", allow_hyphen_values = true)]
-    pub query: String,
-    /// Stop after this long
-    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "10s")]
-    pub timeout: Duration,
-    /// Stop after so many rows; 0 for no limit
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    pub max_rows: u64,
 }
 
 #[derive(Debug, Args)]

@@ -138,18 +138,15 @@ impl From<Error> for Failure {
             Error::UnknownEndpoint { .. } => {
                 failure.hint("list the endpoints that were held with `prochist ports`")
             }
-            Error::UnknownDeployment { .. } => Self {
-                kind: Kind::Usage,
-                ..failure
-            },
-            Error::FirstDeployment { .. } => Self {
-                kind: Kind::Usage,
-                ..failure
+            Error::UnknownDeployment { .. } => failure.into_usage(),
+            Error::FirstDeployment { .. } => failure
+                .into_usage()
+                .hint("name both with two dots between, such as 43..44"),
+            Error::RefusedSql { .. } => {
+                failure.hint("`prochist sql --schema` shows the views and their columns")
             }
-            .hint("name both with two dots between, such as 43..44"),
-            Error::RefusedSql { .. } => failure.hint(
-                "the views are processes, process_versions, port_holds, lifetimes, sync_runs, gaps \
-                 and set_aside; see docs/schema.md",
+            Error::SqlParameters { .. } => failure.into_usage().hint(
+                "give each parameter its value once: --param id=… for :id, --param 1=… for ?1",
             ),
             Error::Sqlite { source, .. }
                 if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>

@@ -99,7 +99,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Rooms(args) => rooms::run(&args, &database()?, &output),
         Command::Rollout(args) => rollout::run(&args, &database()?, &output),
         Command::Coverage(args) => coverage::run(&args, &database()?, &output),
-        Command::Sql(args) => sql::run(&args, &database()?, &output),
+        Command::Sql(args) => sql::run(&args, database, &output),
         Command::Status(args) => status::run(&args, &database()?, &output),
         Command::Config(args) => config::run(&Settings::load(&global, &args.settings)?, &output),
         Command::Simulate(args) => simulate::run(&args, &output),

@@ -11,6 +11,49 @@ const NARROWEST: u16 = 20;
 /// Draws rows under headings. On a terminal with lines around it and wrapped to its width, in a
 /// pipe as plain aligned text.
 pub fn draw(fields: &[&str], rows: &[Vec<Value>], terminal: bool) -> String {
+    lines(&laid_out(
+        fields,
+        rows,
+        &numbers(fields.len(), rows),
+        terminal,
+    ))
+}
+
+/// Which columns are of numbers: such a one stands to the right, its heading and its dashes too.
+pub fn numbers(width: usize, rows: &[Vec<Value>]) -> Vec<bool> {
+    (0..width)
+        .map(|i| {
+            rows.iter()
+                .any(|row| row.get(i).is_some_and(Value::is_number))
+        })
+        .collect()
+}
+
+/// Rows under headings, not drawn yet.
+pub fn laid_out(fields: &[&str], rows: &[Vec<Value>], numbers: &[bool], terminal: bool) -> Table {
+    let mut table = without_headings(fields, rows, numbers, terminal);
+    table.set_header(
+        fields
+            .iter()
+            .zip(numbers)
+            .map(|(field, right)| cell(heading(field), *right)),
+    );
+    // An id is there to be copied, so it is the last thing to be broken over lines.
+    if let Some(id) = fields.iter().position(|field| *field == "process_id")
+        && let Some(column) = table.column_mut(id)
+    {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table
+}
+
+/// Rows alone, not drawn yet.
+pub fn without_headings(
+    fields: &[&str],
+    rows: &[Vec<Value>],
+    numbers: &[bool],
+    terminal: bool,
+) -> Table {
     let mut table = Table::new();
     if terminal {
         table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -24,38 +67,27 @@ pub fn draw(fields: &[&str], rows: &[Vec<Value>], terminal: bool) -> String {
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled);
     }
-    // A column of numbers stands to the right, its heading and its dashes too.
-    let numbers: Vec<bool> = (0..fields.len())
-        .map(|i| {
-            rows.iter()
-                .any(|row| row.get(i).is_some_and(Value::is_number))
-        })
-        .collect();
-    let cell = |text: String, right: bool| match right {
-        true => Cell::new(text).set_alignment(CellAlignment::Right),
-        false => Cell::new(text),
-    };
-    table.set_header(
-        fields
-            .iter()
-            .zip(&numbers)
-            .map(|(field, right)| cell(heading(field), *right)),
-    );
     for row in rows {
         table.add_row(
             fields
                 .iter()
                 .zip(row)
-                .zip(&numbers)
+                .zip(numbers)
                 .map(|((field, value), right)| cell(shown(field, value), *right)),
         );
     }
-    // An id is there to be copied, so it is the last thing to be broken over lines.
-    if let Some(id) = fields.iter().position(|field| *field == "process_id")
-        && let Some(column) = table.column_mut(id)
-    {
-        column.set_constraint(ColumnConstraint::ContentWidth);
+    table
+}
+
+fn cell(text: String, right: bool) -> Cell {
+    match right {
+        true => Cell::new(text).set_alignment(CellAlignment::Right),
+        false => Cell::new(text),
     }
+}
+
+/// Draws what was laid out.
+pub fn lines(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         text.push_str(line.trim_end());
@@ -66,20 +98,32 @@ pub fn draw(fields: &[&str], rows: &[Vec<Value>], terminal: bool) -> String {
 
 /// Draws rows as a Markdown table.
 pub fn markdown(fields: &[&str], rows: &[Vec<Value>]) -> String {
-    let cell = |text: String| text.replace('|', "\\|");
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(fields.iter().map(|field| cell(heading(field))).collect());
-    text.push_str(&line(fields.iter().map(|_| "---".to_owned()).collect()));
+    let mut text = markdown_head(fields);
     for row in rows {
-        text.push_str(&line(
-            fields
-                .iter()
-                .zip(row)
-                .map(|(field, value)| cell(shown(field, value)))
-                .collect(),
-        ));
+        text.push_str(&markdown_row(fields, row));
     }
     text
+}
+
+/// How a Markdown table begins.
+pub fn markdown_head(fields: &[&str]) -> String {
+    markdown_line(fields.iter().map(|field| heading(field)))
+        + &markdown_line(fields.iter().map(|_| "---".to_owned()))
+}
+
+/// One more line of it.
+pub fn markdown_row(fields: &[&str], row: &[Value]) -> String {
+    markdown_line(
+        fields
+            .iter()
+            .zip(row)
+            .map(|(field, value)| shown(field, value)),
+    )
+}
+
+fn markdown_line(cells: impl Iterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.map(|text| text.replace('|', "\\|")).collect();
+    format!("| {} |\n", cells.join(" | "))
 }
 
 /// A heading: the field's name, with its unit where its values do not carry one.
@@ -89,7 +133,10 @@ fn heading(field: &str) -> String {
     match field {
         _ if is_hours(field) => format!("{name} hours"),
         "at" | "since" | "until" | "held_from" | "day" | "hour" => format!("{name} (UTC)"),
-        _ if ["_at", "held_from", "held_until"].iter().any(|end| field.ends_with(end)) => {
+        _ if ["_at", "held_from", "held_until"]
+            .iter()
+            .any(|end| field.ends_with(end)) =>
+        {
             format!("{name} (UTC)")
         }
         "difference" | "difference_low" | "difference_high" => format!("{name} (points)"),
@@ -111,9 +158,7 @@ pub fn shown(field: &str, value: &Value) -> String {
             .or_else(|| number.as_f64().map(|millis| millis.round() as i64))
             .map_or_else(|| number.to_string(), human::duration),
         Value::Number(number) if is_share(field) => with_f64(number, human::percent),
-        Value::Number(number) if field.starts_with("difference") => {
-            with_f64(number, human::points)
-        }
+        Value::Number(number) if field.starts_with("difference") => with_f64(number, human::points),
         Value::Number(number) if matches!(field, "p" | "fisher_p") => {
             with_f64(number, human::likelihood)
         }

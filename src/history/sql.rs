@@ -7,7 +7,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 pub use rusqlite::types::ValueRef as SqlValue;
 
-use super::History;
+use super::{History, SqlQuery};
 use crate::Error;
 use crate::error::Doing;
 use crate::store::open_to_read;
@@ -82,15 +82,16 @@ impl History {
     ///
     /// # Errors
     /// [`Error::RefusedSql`] if it is not one statement, is not valid SQL, or does anything but
-    /// read; [`Error::Sqlite`]; and whatever `rows` returns.
+    /// read; [`Error::SqlParameters`] if its parameters and their values do not match;
+    /// [`Error::Sqlite`]; and whatever `rows` returns.
     pub fn sql<R: SqlRows>(
         &self,
-        sql: &str,
+        query: &SqlQuery,
         limits: SqlLimits,
         rows: &mut R,
     ) -> Result<Option<SqlCut>, R::Error> {
         let db = limited(&self.path, limits.stop)?;
-        let mut statement = db.prepare(sql).map_err(refused)?;
+        let mut statement = db.prepare(&query.text).map_err(refused)?;
         if !statement.readonly() {
             return Err(not_reading().into());
         }
@@ -99,11 +100,7 @@ impl History {
                 reason: "there is no statement that gives rows".to_owned(),
             }));
         }
-        if statement.parameter_count() > 0 {
-            return Err(R::Error::from(Error::RefusedSql {
-                reason: "the statement has parameters, and there are no values for them".to_owned(),
-            }));
-        }
+        query.bind(&mut statement)?;
         let width = statement.column_count();
         rows.columns(&statement.column_names().collect::<Vec<_>>())?;
         let mut answer = statement.raw_query();

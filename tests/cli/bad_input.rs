@@ -168,7 +168,7 @@ fn questions_that_cannot_be_asked() {
         sql("SELECT 1; DELETE FROM process", &["read"]),
         case(&["sql", " "], 2, &["query is empty"]),
         sql("-- all of it", &["no statement"]),
-        sql("SELECT ?1", &["parameters"]),
+        case(&["sql", "SELECT ?1"], 2, &["?1", "no value"]),
         sql("DELETE FROM process", &["read"]),
         sql("INSERT INTO word (text) VALUES ('x')", &["read"]),
         sql("UPDATE process SET outcome = 'open'", &["read"]),
@@ -363,7 +363,7 @@ fn files_that_are_no_history_of_ours() {
         (
             "newer",
             newer,
-            "has schema 99, and this prochist knows up to 2",
+            "has schema 99, and this prochist knows up to 3",
         ),
     ] {
         std::fs::write(place.database(), &bytes).unwrap();

@@ -145,14 +145,25 @@ fn cases() -> Vec<Case> {
                 &["version", "first_seen_at", "last_seen_at", "changed"],
             )
         },
-        case(
-            &[
+        Case {
+            extras: &["cut"],
+            ..case(
+                &[
+                    "sql",
+                    "SELECT process_id, outcome FROM processes ORDER BY 1",
+                ],
                 "sql",
-                "SELECT process_id, outcome FROM processes ORDER BY 1",
-            ],
-            "sql",
-            &["process_id", "outcome"],
-        ),
+                &["process_id", "outcome"],
+            )
+        },
+        Case {
+            extras: &["views"],
+            ..case(
+                &["sql", "--schema", "gaps"],
+                "schema",
+                &["view", "column", "type", "meaning"],
+            )
+        },
     ]
 }
 
@@ -441,6 +452,9 @@ fn a_closed_pipe_is_no_error() {
         &["sql", "SELECT * FROM processes"],
         &["sql", "SELECT * FROM processes", "--format", "csv"],
         &["sql", "SELECT * FROM processes", "--format", "json"],
+        &["sql", "SELECT * FROM processes", "--format", "ndjson"],
+        &["sql", "SELECT * FROM processes", "--format", "markdown"],
+        &["sql", "--schema"],
         &["simulate", "--archive", "-", "--hours", "1"],
         &["--help"],
     ];
