@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prochist::history::LifetimeRow;
+use prochist::history::{LifetimeRow, Row};
 
 use super::args::LifetimesArgs;
 use super::draw::sparkline;
@@ -27,6 +27,7 @@ pub fn run(args: &LifetimesArgs, database: &Path, output: &Output) -> Result<Don
 pub fn shapes(rows: &[LifetimeRow]) -> Option<Drawn> {
     let scale = &rows.first()?.histogram;
     Some(Drawn {
+        fields: LifetimeRow::FIELDS,
         heading: format!(
             "spread from {} to {}",
             human::duration(scale.from_ms),

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
 use prochist::history::{
     Answer, Coverage, Group, NeverRecorded, Question, Row, Unwatched, Watched, Window,
@@ -10,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::table::printable;
+use super::table::{Look, printable};
 use super::{Done, WARNING, draw, human, table};
 
 /// How answers are written.
@@ -28,9 +29,10 @@ pub enum Format {
     Markdown,
 }
 
-/// A column of shapes.
+/// What people are shown of an answer: some of its fields, and a column of shapes.
 #[derive(Clone, Debug)]
 pub struct Drawn {
+    pub fields: &'static [&'static str],
     pub heading: String,
     /// One a row.
     pub cells: Vec<String>,
@@ -38,11 +40,16 @@ pub struct Drawn {
 
 impl Drawn {
     /// Bars, where the answer goes on in time.
-    pub fn bars(question: &Question, values: impl Iterator<Item = f64>) -> Option<Self> {
+    pub fn bars<R: Row>(
+        question: &Question,
+        rows: &[R],
+        value: impl Fn(&R) -> f64,
+    ) -> Option<Self> {
         let by_time = |group: &Group| matches!(group, Group::Day | Group::Hour);
         question.by.iter().any(by_time).then(|| Self {
+            fields: R::FIELDS,
             heading: String::new(),
-            cells: draw::bars(&values.collect::<Vec<_>>()),
+            cells: draw::bars(&rows.iter().map(value).collect::<Vec<_>>()),
         })
     }
 }
@@ -52,14 +59,18 @@ impl Drawn {
 pub struct Output {
     /// What was asked for; none is a table.
     asked: Option<Format>,
-    pub terminal: bool,
+    pub look: Look,
 }
 
 impl Output {
     pub fn new(asked: Option<Format>) -> Self {
         Self {
             asked,
-            terminal: io::stdout().is_terminal(),
+            look: match AutoStream::choice(&io::stdout()) {
+                _ if !io::stdout().is_terminal() => Look::Plain,
+                ColorChoice::Never => Look::Lines,
+                _ => Look::Colours,
+            },
         }
     }
 
@@ -74,7 +85,7 @@ impl Output {
 
     /// Whether somebody is there to read a report that nobody asked for by name.
     pub fn wants_report(&self) -> bool {
-        self.terminal || self.asked.is_some()
+        self.look.has_lines() || self.asked.is_some()
     }
 
     /// Writes an answer, and on standard error what it rests on.
@@ -115,7 +126,7 @@ impl Output {
         drawn: Option<Drawn>,
     ) -> Result<(), Failure> {
         let mut fields: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
-        fields.extend(R::FIELDS);
+        fields.extend(drawn.as_ref().map_or(R::FIELDS, |drawn| drawn.fields));
         let mut rows = values(&fields, rows)?;
         if let Some(drawn) = &drawn {
             for (row, cell) in rows.iter_mut().zip(&drawn.cells) {
@@ -123,7 +134,7 @@ impl Output {
             }
             fields.push(&drawn.heading);
         }
-        self.text(&table::draw(&fields, &rows, self.terminal))
+        self.text(&table::draw(&fields, &rows, self.look))
     }
 
     /// Writes `whole` as JSON, or `rows` in any other format; people are shown only `for_people` of
@@ -211,7 +222,7 @@ impl Output {
     /// Writes a table for people.
     pub fn table<R: Serialize>(&self, fields: &[&str], rows: &[R]) -> Result<(), Failure> {
         let rows = values(fields, rows)?;
-        self.text(&table::draw(fields, &rows, self.terminal))
+        self.text(&table::draw(fields, &rows, self.look))
     }
 
     /// Writes text for people.

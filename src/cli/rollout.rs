@@ -2,73 +2,79 @@
 
 use std::path::Path;
 
-use prochist::history::{Group, GroupKey, Question};
+use prochist::history::{Answer, Group, GroupKey, Question, Row};
+use prochist::model::Deployment;
 
 use super::args::RolloutArgs;
-use super::draw::share_line;
+use super::draw::{bars, share_line};
 use super::failure::Failure;
 use super::output::{Drawn, Format, Output};
+use super::table::printable;
 use super::{Done, history::open, human};
 
 pub fn run(args: &RolloutArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let question = args.question()?;
     let takeover = args.takeover.clone().unwrap_or_default();
     let history = open(database)?;
-    let fail_on_gap = args.about.narrowed.fail_on_gap;
     if args.over_time {
         let step_ms = args.step.map(human::millis);
         let answer = history.rollout_shares(&takeover, step_ms, &question)?;
         let shares = answer.rows.iter().map(|row| row.share.unwrap_or_default());
-        let bars = Drawn {
-            heading: "share of the new".to_owned(),
-            cells: super::draw::bars(&shares.collect::<Vec<_>>()),
+        let drawn = Drawn {
+            fields: &["at", "old_running", "new_running", "share"],
+            heading: String::new(),
+            cells: bars(&shares.collect::<Vec<_>>()),
         };
-        let shown = shown(
-            args,
-            question,
-            answer.rows.iter().map(|row| &row.key),
-            output,
-        );
-        return output.answer_drawn(&answer, &shown, Some(bars), fail_on_gap);
+        return show(args, &question, &answer, drawn, output, |row| {
+            (&row.key, [&row.old_deployment_id, &row.new_deployment_id])
+        });
     }
     let answer = history.rollout(&takeover, &question)?;
-    let lines = Drawn {
-        heading: "share of the new, from its first start to the last end of the old".to_owned(),
+    let drawn = Drawn {
+        fields: &[
+            "new_first_started_at",
+            "half_at",
+            "old_last_ended_at",
+            "old_open",
+            "old_survived_ms",
+        ],
+        heading: "share of new".to_owned(),
         cells: answer
             .rows
             .iter()
             .map(|row| share_line(&row.shares))
             .collect(),
     };
-    let shown = shown(
-        args,
-        question,
-        answer.rows.iter().map(|row| &row.key),
-        output,
-    );
-    output.answer_drawn(&answer, &shown, Some(lines), fail_on_gap)
+    show(args, &question, &answer, drawn, output, |row| {
+        (&row.key, [&row.old_deployment_id, &row.new_deployment_id])
+    })
 }
 
-/// The question with the groups that are worth a column: people need not read the one app again and
-/// again.
-fn shown<'a>(
+/// Shows it; people are told once which roll-out of which app it is, and need not read that again in
+/// each row.
+fn show<R: Row>(
     args: &RolloutArgs,
-    question: Question,
-    mut keys: impl Iterator<Item = &'a GroupKey>,
+    question: &Question,
+    answer: &Answer<R>,
+    drawn: Drawn,
     output: &Output,
-) -> Question {
-    let first = keys.next();
-    let is_one_app = keys.all(|key| Some(&key.app_id) == first.map(|first| &first.app_id));
-    if output.format() == Format::Table && is_one_app && !args.by_app() {
-        let by = question
-            .by
-            .iter()
-            .copied()
-            .filter(|group| *group != Group::App);
-        return Question {
-            by: by.collect(),
-            ..question
-        };
+    about: impl Fn(&R) -> (&GroupKey, [&Deployment; 2]),
+) -> Result<Done, Failure> {
+    let mut shown = question.clone();
+    if output.format() == Format::Table {
+        let mut lines: Vec<String> = Vec::new();
+        for (key, ids) in answer.rows.iter().map(about) {
+            let [old, new] = ids.map(|id| printable(&id.to_string()));
+            let app = printable(key.app_id.as_deref().unwrap_or_default());
+            let line = format!("{new} took over from {old} in {app}\n");
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        output.text(&lines.concat())?;
+        if lines.len() < 2 && !args.by_app() {
+            shown.by.retain(|group| *group != Group::App);
+        }
     }
-    question
+    output.answer_drawn(answer, &shown, Some(drawn), args.about.narrowed.fail_on_gap)
 }

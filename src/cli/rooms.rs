@@ -10,8 +10,7 @@ use super::{Done, history::open};
 pub fn run(args: &RoomsArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let question = args.grouped.question()?;
     let answer = open(database)?.rooms(&question)?;
-    let values = answer.rows.iter().map(|row| row.allocated_ms as f64);
-    let bars = Drawn::bars(&question, values);
+    let bars = Drawn::bars(&question, &answer.rows, |row| row.allocated_ms as f64);
     output.answer_drawn(
         &answer,
         &question,

@@ -1,6 +1,8 @@
 //! Values laid out for people: headings, units, and nothing that could drive a terminal.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{
+    Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
+};
 use serde_json::{Number, Value};
 
 use super::human;
@@ -8,15 +10,27 @@ use super::human;
 /// The columns of characters below which wrapping does more harm than good.
 const NARROWEST: u16 = 20;
 
+/// Where a table is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// In a pipe or a file: plain text.
+    Plain,
+    /// On a terminal, with lines around it and as wide as that is.
+    Lines,
+    /// On a terminal that shows colours, too.
+    Colours,
+}
+
+impl Look {
+    pub fn has_lines(self) -> bool {
+        self != Self::Plain
+    }
+}
+
 /// Draws rows under headings. On a terminal with lines around it and wrapped to its width, in a
 /// pipe as plain aligned text.
-pub fn draw(fields: &[&str], rows: &[Vec<Value>], terminal: bool) -> String {
-    lines(&laid_out(
-        fields,
-        rows,
-        &numbers(fields.len(), rows),
-        terminal,
-    ))
+pub fn draw(fields: &[&str], rows: &[Vec<Value>], look: Look) -> String {
+    lines(&laid_out(fields, rows, &numbers(fields.len(), rows), look))
 }
 
 /// Which columns are of numbers: such a one stands to the right, its heading and its dashes too.
@@ -30,19 +44,21 @@ pub fn numbers(width: usize, rows: &[Vec<Value>]) -> Vec<bool> {
 }
 
 /// Rows under headings, not drawn yet.
-pub fn laid_out(fields: &[&str], rows: &[Vec<Value>], numbers: &[bool], terminal: bool) -> Table {
-    let mut table = without_headings(fields, rows, numbers, terminal);
-    table.set_header(
-        fields
-            .iter()
-            .zip(numbers)
-            .map(|(field, right)| cell(heading(field), *right)),
-    );
-    // An id is there to be copied, so it is the last thing to be broken over lines.
-    if let Some(id) = fields.iter().position(|field| *field == "process_id")
-        && let Some(column) = table.column_mut(id)
-    {
-        column.set_constraint(ColumnConstraint::ContentWidth);
+pub fn laid_out(fields: &[&str], rows: &[Vec<Value>], numbers: &[bool], look: Look) -> Table {
+    let mut table = without_headings(fields, rows, numbers, look);
+    table.set_header(fields.iter().zip(numbers).map(|(field, right)| {
+        let cell = cell(heading(field), *right);
+        match look {
+            Look::Colours => cell.fg(Color::Cyan),
+            _ => cell,
+        }
+    }));
+    // An id is there to be copied, and a shape to be seen whole, so they are the last to be broken over
+    // lines.
+    for (field, column) in fields.iter().zip(table.column_iter_mut()) {
+        if *field == "process_id" || is_drawn(field) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table
 }
@@ -52,10 +68,10 @@ pub fn without_headings(
     fields: &[&str],
     rows: &[Vec<Value>],
     numbers: &[bool],
-    terminal: bool,
+    look: Look,
 ) -> Table {
     let mut table = Table::new();
-    if terminal {
+    if look.has_lines() {
         table.load_style(presets::UTF8_FULL_CONDENSED);
         // Some terminals, those of `script` and of build servers, say that they have no width.
         table.set_content_arrangement(match table.width() {
@@ -73,10 +89,25 @@ pub fn without_headings(
                 .iter()
                 .zip(row)
                 .zip(numbers)
-                .map(|((field, value), right)| cell(shown(field, value), *right)),
+                .map(|((field, value), right)| {
+                    let cell = cell(shown(field, value), *right);
+                    match (look, alarm(field, value)) {
+                        (Look::Colours, Some(colour)) => cell.fg(colour),
+                        _ => cell,
+                    }
+                }),
         );
     }
     table
+}
+
+/// The colour of what should catch the eye.
+fn alarm(field: &str, value: &Value) -> Option<Color> {
+    match (field, value.as_str()?) {
+        ("outcome" | "status" | "of" | "result", "failed") => Some(Color::Red),
+        ("outcome", "lost") | ("result", "partial" | "unfinished") => Some(Color::Yellow),
+        _ => None,
+    }
 }
 
 fn cell(text: String, right: bool) -> Cell {
@@ -193,6 +224,11 @@ fn is_share(field: &str) -> bool {
         || matches!(field, "share" | "utilization")
 }
 
+/// Columns of shapes.
+fn is_drawn(field: &str) -> bool {
+    field.is_empty() || field == "share of new" || field.starts_with("spread from")
+}
+
 /// Lengths of many processes or rooms together, which nobody wants to read in days.
 fn is_hours(field: &str) -> bool {
     matches!(field, "process_ms" | "allocated_ms" | "capacity_ms")
@@ -269,7 +305,7 @@ mod tests {
             vec![json!("bcd"), json!(123_456), json!(1_500)],
         ];
         assert_eq!(
-            draw(&["host", "holds", "min_gap_ms"], &rows, false),
+            draw(&["host", "holds", "min_gap_ms"], &rows, Look::Plain),
             " host   holds  min gap\n a          5        –\n bcd   123456     1.5s\n"
         );
         assert_eq!(

@@ -317,7 +317,8 @@ impl Sides {
         let survived = old_last_ended_ms.zip(new.first_started_ms);
         let shares = self.stretch().map_or_else(Vec::new, |(from, until)| {
             let share = |n: i64| self.share_at(from + (until - from) * n / (STEPS - 1));
-            (0..STEPS).map(share).collect()
+            let steps = if until > from { STEPS } else { 1 };
+            (0..steps).map(share).collect()
         });
         Ok(RolloutRow {
             old_processes: old.processes,

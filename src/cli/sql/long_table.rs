@@ -8,7 +8,7 @@
 use comfy_table::{ColumnConstraint, Table, Width};
 use serde_json::Value;
 
-use crate::cli::table;
+use crate::cli::table::{self, Look};
 
 /// How many rows are kept until they are drawn.
 const PAGE: usize = 500;
@@ -18,7 +18,7 @@ const PADDING: u16 = 2;
 
 pub struct LongTable {
     fields: Vec<String>,
-    terminal: bool,
+    look: Look,
     kept: Vec<Vec<Value>>,
     layout: Option<Layout>,
 }
@@ -32,10 +32,10 @@ struct Layout {
 }
 
 impl LongTable {
-    pub fn new(fields: &[&str], terminal: bool) -> Self {
+    pub fn new(fields: &[&str], look: Look) -> Self {
         Self {
             fields: fields.iter().map(|&field| field.to_owned()).collect(),
-            terminal,
+            look,
             kept: Vec::new(),
             layout: None,
         }
@@ -66,11 +66,11 @@ impl LongTable {
         let fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
         let Some(layout) = &mut self.layout else {
             let numbers = table::numbers(fields.len(), &rows);
-            let first = table::laid_out(&fields, &rows, &numbers, self.terminal);
+            let first = table::laid_out(&fields, &rows, &numbers, self.look);
             let mut text = table::lines(&first);
-            let foot = self.terminal.then(|| cut_last_line(&mut text));
+            let foot = self.look.has_lines().then(|| cut_last_line(&mut text));
             self.layout = Some(Layout {
-                widths: match self.terminal {
+                widths: match self.look.has_lines() {
                     true => widths_between(text.lines().next().unwrap_or_default()),
                     false => widths_of(&first),
                 },
@@ -79,11 +79,11 @@ impl LongTable {
             });
             return text;
         };
-        let mut later = table::without_headings(&fields, &rows, &layout.numbers, self.terminal);
+        let mut later = table::without_headings(&fields, &rows, &layout.numbers, self.look);
         let least = |&width: &u16| ColumnConstraint::LowerBoundary(Width::Fixed(width));
         later.set_constraints(layout.widths.iter().map(least));
         let mut text = table::lines(&later);
-        if self.terminal {
+        if self.look.has_lines() {
             layout.foot = Some(cut_last_line(&mut text));
             let first_line = text.find('\n').map_or(text.len(), |end| end + 1);
             text.drain(..first_line);
@@ -122,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    fn drawn(rows: &[Vec<Value>], terminal: bool) -> String {
-        let mut table = LongTable::new(&["n", "name"], terminal);
+    fn drawn(rows: &[Vec<Value>], look: Look) -> String {
+        let mut table = LongTable::new(&["n", "name"], look);
         let mut text: String = rows.iter().map(|row| table.row(row.clone())).collect();
         text.push_str(&table.end());
         text
@@ -137,11 +137,11 @@ mod tests {
 
     #[test]
     fn one_page_is_a_table_like_any_other() {
-        for terminal in [false, true] {
+        for look in [Look::Plain, Look::Lines] {
             for n in [0, 1, PAGE] {
                 assert_eq!(
-                    drawn(&rows(n), terminal),
-                    table::draw(&["n", "name"], &rows(n), terminal),
+                    drawn(&rows(n), look),
+                    table::draw(&["n", "name"], &rows(n), look),
                     "{n}"
                 );
             }
@@ -150,12 +150,12 @@ mod tests {
 
     #[test]
     fn later_pages_stand_below_the_first() {
-        for terminal in [false, true] {
+        for look in [Look::Plain, Look::Lines] {
             for n in [PAGE + 1, 2 * PAGE, 2 * PAGE + 1] {
                 // Nothing here is wider than in the first page, up to 999.
                 assert_eq!(
-                    drawn(&rows(n.min(1000)), terminal),
-                    table::draw(&["n", "name"], &rows(n.min(1000)), terminal),
+                    drawn(&rows(n.min(1000)), look),
+                    table::draw(&["n", "name"], &rows(n.min(1000)), look),
                     "{n}"
                 );
             }

@@ -10,11 +10,11 @@ use super::long_table::LongTable;
 use super::stopwatch::{Stopwatch, Uncounted};
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output, plain};
-use crate::cli::table;
+use crate::cli::table::{self, Look};
 
 pub struct Rows {
     format: Format,
-    terminal: bool,
+    look: Look,
     /// What stands before the rows of a JSON answer.
     head: Option<Value>,
     out: BufWriter<Uncounted<Stdout>>,
@@ -30,7 +30,7 @@ impl Rows {
     pub fn new(output: &Output, head: Option<Value>, watch: Stopwatch) -> Self {
         Self {
             format: output.format(),
-            terminal: output.terminal,
+            look: output.look,
             head,
             out: BufWriter::new(Uncounted::new(io::stdout(), watch)),
             names: Vec::new(),
@@ -100,7 +100,7 @@ impl SqlRows for Rows {
             Format::Ndjson => {}
             Format::Csv => self.csv(names.iter().map(|&name| name.to_owned()))?,
             Format::Markdown => self.out.write_all(table::markdown_head(names).as_bytes())?,
-            Format::Table => self.table = Some(LongTable::new(names, self.terminal)),
+            Format::Table => self.table = Some(LongTable::new(names, self.look)),
         }
         Ok(())
     }

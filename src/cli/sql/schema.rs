@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::Done;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Output};
-use crate::cli::table;
+use crate::cli::table::{self, Look};
 
 /// A column, as a row of the answer.
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ const FIELDS: [&str; 4] = ["view", "column", "type", "meaning"];
 pub fn run(names: &[String], output: &Output) -> Result<Done, Failure> {
     let views = chosen(names)?;
     if output.format() == Format::Table {
-        output.text(&for_people(&views, output.terminal))?;
+        output.text(&for_people(&views, output.look))?;
         return Ok(Done::Whole);
     }
     let rows: Vec<ColumnRow<'_>> = views.iter().flat_map(rows).collect();
@@ -73,7 +73,7 @@ fn rows(view: &View) -> impl Iterator<Item = ColumnRow<'_>> {
     })
 }
 
-fn for_people(views: &[View], terminal: bool) -> String {
+fn for_people(views: &[View], look: Look) -> String {
     let texts: Vec<String> = views
         .iter()
         .map(|view| {
@@ -84,7 +84,7 @@ fn for_people(views: &[View], terminal: bool) -> String {
                 "{}: {}\n\n{}",
                 view.name,
                 view.meaning,
-                table::draw(&FIELDS[1..], &columns, terminal)
+                table::draw(&FIELDS[1..], &columns, look)
             )
         })
         .collect();
