@@ -20,7 +20,7 @@ mod import;
 mod network;
 #[path = "cli/place.rs"]
 mod place;
-#[path = "cli/questions.rs"]
+#[path = "cli/questions/mod.rs"]
 mod questions;
 #[path = "cli/recording.rs"]
 mod recording;

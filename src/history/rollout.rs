@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::answer::Exclusions;
 use super::concurrency::{Edges, Levels};
 use super::deployments::Deployed;
-use super::lives::Reckoned;
+use super::lives::{Life, Reckoned};
 use super::question::buckets;
 use super::{Answer, Group, GroupKey, History, Question, Reading, Row};
 use crate::Error;
-use crate::model::{Deployment, Outcome, UtcMillis};
+use crate::model::{Deployment, Excluded, Outcome, UtcMillis};
 use crate::store::to_time;
 
 /// Which deployment takes over from which.
@@ -194,6 +194,22 @@ impl Side {
             running: Levels::default(),
         }
     }
+
+    /// Takes in when a process ran.
+    fn add(&mut self, life: &Life) -> Result<(), Excluded> {
+        let earlier = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
+        if life.times.is_in_order() {
+            let started = life.times.started_at.map(UtcMillis::millis);
+            self.first_started_ms = earlier(self.first_started_ms, started);
+            let ended = life.ended_at.map(UtcMillis::millis);
+            self.last_ended_ms = self.last_ended_ms.max(ended);
+        }
+        if let Some((from, until)) = life.times.run()? {
+            self.edges
+                .add(from.millis(), until.map(UtcMillis::millis), 1);
+        }
+        Ok(())
+    }
 }
 
 impl Reading<'_> {
@@ -242,20 +258,10 @@ impl Reading<'_> {
                 match life.times.outcome {
                     Outcome::Open => side.open += 1,
                     Outcome::Lost => side.lost += 1,
-                    Outcome::Stopped | Outcome::Failed => {
-                        let ended = life.ended_at.map(UtcMillis::millis);
-                        side.last_ended_ms = side.last_ended_ms.max(ended);
-                    }
+                    Outcome::Stopped | Outcome::Failed => {}
                 }
-                match life.times.run() {
-                    Err(reason) => excluded.count(reason),
-                    Ok(None) => {}
-                    Ok(Some((from, until))) => {
-                        let (from, until) = (from.millis(), until.map(UtcMillis::millis));
-                        let first = side.first_started_ms.map_or(from, |first| first.min(from));
-                        side.first_started_ms = Some(first);
-                        side.edges.add(from, until, 1);
-                    }
+                if let Err(reason) = side.add(&life) {
+                    excluded.count(reason);
                 }
                 Ok(())
             })?;
@@ -297,8 +303,10 @@ impl Reading<'_> {
             };
             match (old, new) {
                 (Some(old), Some(new)) => pairs.push((of_app[old].clone(), of_app[new].clone())),
-                (None, Some(new)) => first = Some(of_app[new].deployment_id.to_string()),
-                (_, None) => {}
+                (None, Some(new)) if takeover.from.is_none() => {
+                    first = Some(of_app[new].deployment_id.to_string());
+                }
+                _ => {}
             }
         }
         match (pairs.is_empty(), first) {

@@ -9,6 +9,7 @@ const LIFETIMES: &[&str] = &[
     "phase",
     "n",
     "censored",
+    "delayed",
     "mean_ms",
     "p50_ms",
     "p90_ms",
@@ -116,6 +117,80 @@ fn cases() -> Vec<Case> {
                 "since",
             ],
         ),
+        case(
+            &["lifetimes", "--longer-than", "30m"],
+            "lifetimes",
+            &["process_id", "outcome", "lifetime_ms", "age_so_far_ms"],
+        ),
+        case(
+            &["failures", "--compare", "7..8"],
+            "failures",
+            &[
+                "deployment_id",
+                "other_deployment_id",
+                "difference",
+                "fisher_p",
+                "says",
+            ],
+        ),
+        case(
+            &["ports", "--within", "6m"],
+            "ports",
+            &["process_id", "gap_ms"],
+        ),
+        case(
+            &["ports", "--conflicts"],
+            "ports",
+            &[
+                "process_id",
+                "other_process_id",
+                "since",
+                "until",
+                "shared_ms",
+            ],
+        ),
+        case(
+            &["at", "2024-05-01T12:25:00Z", "--by", "app"],
+            "at",
+            &["app_id", "processes", "starting", "running", "stopping"],
+        ),
+        case(
+            &["concurrency", "--by", "hour"],
+            "concurrency",
+            &["hour", "at", "running"],
+        ),
+        case(
+            &["usage", "--by", "day"],
+            "usage",
+            &["day", "processes", "process_ms"],
+        ),
+        case(
+            &["rooms", "--by", "app"],
+            "rooms",
+            &[
+                "app_id",
+                "allocated_ms",
+                "capacity_ms",
+                "utilization",
+                "peak_allocated",
+                "peak_at",
+            ],
+        ),
+        case(
+            &["rollout"],
+            "rollout",
+            &[
+                "app_id",
+                "new_first_started_at",
+                "old_last_ended_at",
+                "old_survived_ms",
+            ],
+        ),
+        case(
+            &["rollout", "8", "--over-time"],
+            "rollout",
+            &["app_id", "at", "old_running", "new_running", "share"],
+        ),
         Case {
             extras: &[
                 "run_results",
@@ -184,6 +259,7 @@ fn is_of_its_kind(field: &str, value: &Value) -> bool {
     match field {
         "n"
         | "censored"
+        | "delayed"
         | "ended"
         | "failed"
         | "failed_before_start"
@@ -197,11 +273,17 @@ fn is_of_its_kind(field: &str, value: &Value) -> bool {
         | "schema_version"
         | "gaps"
         | "port" => value.is_u64(),
-        "rate" | "rate_low" | "rate_high" => value.is_null() || value.is_number(),
+        "rate" | "rate_low" | "rate_high" | "utilization" | "share" | "difference" | "fisher_p" => {
+            value.is_null() || value.is_number()
+        }
         "hidden_at_least" => value.is_null() || value.is_u64(),
-        "deployment_id" => value.is_i64() || value.is_string(),
-        "held_until" => value.is_null() || is_time(value),
-        "since" | "until" | "held_from" | "first_seen_at" | "last_seen_at" | "hour" => {
+        "deployment_id" | "other_deployment_id" => value.is_i64() || value.is_string(),
+        "processes" | "starting" | "running" | "stopping" | "old_running" | "new_running" => {
+            value.is_u64()
+        }
+        "peak_allocated" => value.is_null() || value.is_u64(),
+        "held_until" | "peak_at" | "old_last_ended_at" => value.is_null() || is_time(value),
+        "at" | "since" | "until" | "held_from" | "first_seen_at" | "last_seen_at" | "hour" => {
             is_time(value)
         }
         "changed" => value.is_array(),
@@ -236,7 +318,10 @@ fn json_is_one_object_with_a_fixed_envelope_and_documented_fields() {
                 .collect()
         };
         assert_eq!(keys_of("window"), ["since", "until"]);
-        assert_eq!(keys_of("coverage"), ["from", "to", "runs", "gaps"]);
+        assert_eq!(
+            keys_of("coverage"),
+            ["from", "to", "runs", "gaps", "watched", "unwatched"]
+        );
         let rows = whole["rows"].as_array().unwrap();
         assert_eq!(
             rows.is_empty(),
@@ -314,11 +399,14 @@ fn an_empty_answer_still_names_its_columns() {
         ),
         (
             &["ports"],
-            "host,port,transport,holds,reuses,overlaps,min_gap_ms,median_gap_ms".to_owned(),
+            "host,port,transport,holds,reuses,overlaps,min_gap_ms,p10_gap_ms,median_gap_ms,p90_gap_ms,\
+             max_gap_ms"
+                .to_owned(),
         ),
         (
             &["ports", "--by", "host"],
-            "host,holds,reuses,overlaps,min_gap_ms,median_gap_ms".to_owned(),
+            "host,holds,reuses,overlaps,min_gap_ms,p10_gap_ms,median_gap_ms,p90_gap_ms,max_gap_ms"
+                .to_owned(),
         ),
         (
             &["at", "2024-05-01T12:25:00Z"],
@@ -408,7 +496,7 @@ fn a_table_in_a_pipe_is_plain_text_and_says_what_it_rests_on() {
         .ok();
     assert_eq!(
         ran.stdout.lines().nth(1).unwrap(),
-        " provisioning  1         1  5.0s  5.0s  5.0s  5.0s  5.0s          5.0s  –"
+        " provisioning  1         1        0  5.0s  5.0s  5.0s  5.0s  5.0s          5.0s  –             █"
     );
     assert_eq!(
         ran.stderr.lines().skip(1).collect::<Vec<_>>(),

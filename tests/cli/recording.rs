@@ -450,7 +450,7 @@ fn a_demo_records_a_fleet_answers_and_can_be_run_again() {
             "Did failures rise with a deployment?",
             "Who held ",
             "What may be missing: ",
-            "--db prochist-demo.db lifetimes --by region",
+            "--db prochist-demo.db rollout --by region",
         ] {
             assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
         }

@@ -163,7 +163,7 @@ mod tests {
         let mut many = rows(PAGE);
         many.push(vec![Value::Null, json!("a longer name")]);
         many.push(vec![json!(7), Value::Null]);
-        let text = drawn(&many, false);
+        let text = drawn(&many, Look::Plain);
         let last: Vec<&str> = text.lines().skip(PAGE + 1).collect();
         assert_eq!(last, ["   –  a longer name", "   7  –"]);
     }

@@ -36,7 +36,8 @@ pub fn run(names: &[String], output: &Output) -> Result<Done, Failure> {
     let whole = json!({
         "question": "schema",
         "window": Question::default().window,
-        "coverage": {"from": null, "to": null, "runs": 0, "gaps": []},
+        "coverage": {"from": null, "to": null, "runs": 0, "gaps": [], "watched": "none",
+                     "unwatched": []},
         "excluded": {},
         "views": meanings,
         "rows": rows,

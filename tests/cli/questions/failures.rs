@@ -1,0 +1,243 @@
+//! How often they failed.
+
+use super::*;
+use crate::fleet::{ndjson, process, with};
+
+/// Failed: p02 before its start, p03, p05, p12. Stopped: p01, p06, p09, p10. The interval of 4 of 8
+/// by Wilson's formula with a pencil: (0.5 + 0.24009 ± 1.95996·√0.0462557) ÷ 1.48018.
+#[test]
+fn failures_of_all() {
+    let rows = recorded().rows(&["failures"]);
+    assert_columns(
+        &rows,
+        &[
+            "ended",
+            "failed",
+            "failed_before_start",
+            "lost",
+            "open",
+            "rate",
+        ],
+        json!([[8, 4, 1, 1, 3, 0.5]]),
+    );
+    for (field, expected) in [("rate_low", 0.215_216), ("rate_high", 0.784_784)] {
+        let found = rows[0][field].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-6, "{field} {found}");
+    }
+}
+
+#[test]
+fn failures_by_every_key() {
+    let place = recorded();
+    for (by, fields, expected) in [
+        (
+            "app",
+            &["app_id"][..],
+            json!([["a", 6, 3, 1, 0, 1], ["b", 2, 1, 0, 1, 2]]),
+        ),
+        (
+            "region",
+            &["region"],
+            json!([
+                ["London", 2, 1, 0, 1, 1],
+                ["Mars", 1, 1, 0, 0, 1],
+                ["Tokyo", 5, 2, 1, 0, 1]
+            ]),
+        ),
+        (
+            "deployment",
+            &["deployment_id"],
+            json!([
+                [7, 3, 2, 1, 0, 0],
+                [8, 3, 1, 0, 0, 1],
+                [9, 1, 1, 0, 0, 1],
+                ["dep-blue", 1, 0, 0, 1, 1],
+            ]),
+        ),
+        // By the end: p06 on the day itself.
+        ("day", &["day"], json!([["2024-05-01", 8, 4, 1, 1, 3]])),
+        (
+            // p03 and p05 ended as 11 o'clock began; p12 when it was first seen ended, at 12:30;
+            // the lost one by when it was last seen, the open ones by creation.
+            "hour",
+            &["hour"],
+            json!([
+                [day("00:00:00"), 1, 0, 0, 0, 0],
+                [day("10:00:00"), 2, 1, 1, 0, 0],
+                [day("11:00:00"), 3, 2, 0, 1, 2],
+                [day("12:00:00"), 2, 1, 0, 0, 1],
+            ]),
+        ),
+    ] {
+        let fields = [
+            fields,
+            &["ended", "failed", "failed_before_start", "lost", "open"],
+        ]
+        .concat();
+        assert_columns(&place.rows(&["failures", "--by", by]), &fields, expected);
+    }
+    // With none that ended there is no rate, and none is made up.
+    let rows = place.rows(&[
+        "failures",
+        "--app",
+        "b",
+        "--region",
+        "Mars",
+        "--until",
+        "2024-05-01T12:30:00Z",
+    ]);
+    assert_columns(
+        &rows,
+        &["ended", "open", "rate", "rate_low"],
+        json!([[0, 1, null, null]]),
+    );
+}
+
+/// Of 7 two failed of three, of 8 one. Wilson by Newcombe's method 3 for 2 of 3 and 1 of 3: 0.2077 to
+/// 0.9385, 0.0615 to 0.7923; so −1/3 ± √(0.2718² + 0.2718²), ± √(0.4590² + 0.4590²). Of the four tables
+/// with these totals none is likelier than the one seen.
+#[test]
+fn two_deployments_side_by_side() {
+    let place = recorded();
+    let answer = place.json(&["failures", "--compare", "7..8"]);
+    assert_eq!(answer["question"], "failures");
+    let rows = answer["rows"].as_array().unwrap();
+    assert_columns(
+        rows,
+        &[
+            "deployment_id",
+            "ended",
+            "failed",
+            "other_deployment_id",
+            "other_ended",
+            "other_failed",
+        ],
+        json!([[7, 3, 2, 8, 3, 1]]),
+    );
+    for (field, expected) in [
+        ("rate", 0.666_667),
+        ("rate_low", 0.207_66),
+        ("rate_high", 0.938_51),
+        ("other_rate", 0.333_333),
+        ("other_rate_low", 0.061_49),
+        ("other_rate_high", 0.792_34),
+        ("difference", -0.333_333),
+        ("difference_low", -0.717_8),
+        ("difference_high", 0.315_8),
+        ("fisher_p", 1.0),
+    ] {
+        let found = rows[0][field].as_f64().unwrap();
+        assert!((found - expected).abs() < 5e-5, "{field} {found}");
+    }
+    let says = rows[0]["says"].as_str().unwrap();
+    assert!(says.contains("chance alone may well do"), "{says}");
+    assert!(
+        says.contains("1 open or lost process is not counted"),
+        "{says}"
+    );
+    // A day when none of the one ended: nothing is made up.
+    let rows = place.rows(&[
+        "failures",
+        "--compare",
+        "8..dep-blue",
+        "--since",
+        "2024-05-01T10:00:00Z",
+    ]);
+    assert_columns(
+        &rows,
+        &[
+            "ended",
+            "other_ended",
+            "other_rate",
+            "difference",
+            "fisher_p",
+            "says",
+        ],
+        json!([[
+            3,
+            0,
+            null,
+            null,
+            null,
+            "There is nothing to compare: no process of dep-blue ended in the window."
+        ]]),
+    );
+    let ran = place.run(&["failures", "--compare", "7..11"]).ended(2);
+    assert_eq!(
+        ran.stderr,
+        "error: no process of deployment 11 was ever recorded (there are 9, 8, 7, dep-blue)\n"
+    );
+}
+
+/// Twelve processes that live for a day, and one an hour that ends; of the twelve, ten are told to stop
+/// within a minute. In a stretch of a minute (p is the least there) 13 alive of 24 h · 13 in all make
+/// a share of about 1 in 1440, so 0.02 ends expected.
+#[test]
+fn a_restart_of_all_is_a_burst() {
+    let place = crate::place::Place::new();
+    let mut processes = Vec::new();
+    for n in 0..12 {
+        let ended = format!("12:00:{:02}", 5 * n);
+        let (status, stopping, ended) = match n {
+            0..10 => ("stopped", "12:00:00", ended.as_str()),
+            _ => ("running", "", ""),
+        };
+        let record = process(
+            &format!("long{n:02}"),
+            "a",
+            json!(n % 2),
+            "Tokyo",
+            ["00:00:00", "00:00:00", stopping, ended],
+        );
+        processes.push(with(record, json!({"status": status})));
+    }
+    for hour in 0..23 {
+        let [from, until] = [hour, hour + 1].map(|hour| format!("{hour:02}:30:00"));
+        let record = process(
+            &format!("short{hour:02}"),
+            "a",
+            json!(1),
+            "London",
+            [&from, &from, "", &until],
+        );
+        processes.push(with(record, json!({"status": "failed"})));
+    }
+    let look = json!({"observedAt": "2024-05-02T00:00:00Z", "processes": processes});
+    place.write("look.ndjson", ndjson(&[look]));
+    place.run(&["import", "look.ndjson"]).ok();
+    let rows = place.rows(&["failures", "--bursts"]);
+    assert_columns(
+        &rows,
+        &[
+            "of",
+            "since",
+            "until",
+            "n",
+            "alive",
+            "told_to_stop",
+            "deployment_ids",
+        ],
+        json!([[
+            "ended",
+            day("12:00:00"),
+            day("12:00:45"),
+            10,
+            13,
+            10,
+            [0, 1]
+        ]]),
+    );
+    let p = rows[0]["p"].as_f64().unwrap();
+    assert!(p < 1e-12, "{p}");
+    // In London nothing of it, and those that failed there one by one are none.
+    let rows = place.rows(&["failures", "--bursts", "--by", "region"]);
+    assert_columns(
+        &rows,
+        &["region", "of", "n"],
+        json!([["Tokyo", "ended", 10]]),
+    );
+    let ran = place
+        .run(&["failures", "--bursts", "--region", "London"])
+        .ok();
+    assert!(ran.stderr.contains("no burst: "), "{ran:?}");
+}

@@ -1,0 +1,182 @@
+//! How long processes lasted.
+
+use super::*;
+
+/// In seconds, ended + censored, in brackets the age at which those came under observation that were
+/// created before 10:30, when the record of both apps begins:
+/// provisioning 5[38100] 5 5 10[1800] 10 10 20 30 40 + 1500;
+/// serving 595[38095] 880 1795 2390[1790] 2420 + 890 5090 5370;
+/// stopping 4 5 10;
+/// lifetime 60[1500] 600[38100] 900 1810 2405[1800] 2464 + 900 1500 5100 5400.
+#[test]
+fn lifetimes_of_all() {
+    let answer = recorded().json(&["lifetimes"]);
+    let row = |phase: &str,
+               [n, censored, delayed]: [u64; 3],
+               [mean, p50, p90, p99, max]: [i64; 5],
+               survival: Value| {
+        json!({
+            "phase": phase, "n": n, "censored": censored, "delayed": delayed, "mean_ms": mean,
+            "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": max,
+            "survival_p50_ms": survival[0], "survival_p90_ms": survival[1],
+        })
+    };
+    assert_eq!(
+        answer["rows"],
+        json!([
+            // At risk 8 at 5: 6/8; 6 at 10: 4/6, so 1/2; then 3/4, 2/3, 1/2 of that: 1/8 at 40.
+            row(
+                "provisioning",
+                [9, 1, 2],
+                [15 * S, 10 * S, 32 * S, 39_200, 40 * S],
+                json!([10 * S, null])
+            ),
+            // At risk 6 at 880 (p01 comes later): 5/6; 5 at 1795: 4/5; 4 at 2390: 3/4, so 1/2; 2/3.
+            row(
+                "serving",
+                [5, 3, 2],
+                [1_616 * S, 1_795 * S, 2_408 * S, 2_418_800, 2_420 * S],
+                json!([2_390 * S, null])
+            ),
+            row(
+                "stopping",
+                [3, 0, 0],
+                [6_333, 5 * S, 9 * S, 9_900, 10 * S],
+                json!([5 * S, 10 * S])
+            ),
+            // At risk 7 at 900: 6/7; 5 at 1810 (p01 among them): 4/5; 3/4 at 2405: .514; 2/3 at 2464.
+            row(
+                "lifetime",
+                [6, 4, 3],
+                [1_373_167, 1_355 * S, 2_434_500, 2_461_050, 2_464 * S],
+                json!([2_464 * S, null])
+            ),
+        ])
+    );
+    assert_eq!(
+        answer["excluded"],
+        json!({
+            "provisioning.never_started": 1,
+            "provisioning.times_out_of_order": 1,
+            "serving.never_started": 1,
+            "serving.times_out_of_order": 1,
+            "serving.no_end_time": 1,
+            "stopping.never_told_to_stop": 5,
+            "lifetime.times_out_of_order": 1,
+            "lifetime.no_end_time": 1,
+        })
+    );
+}
+
+#[test]
+fn lifetimes_by_every_key() {
+    let place = recorded();
+    let of_lifetime = |by: &str| -> Vec<Value> {
+        let rows = place.rows(&["lifetimes", "--by", by]);
+        let is_whole = |row: &Value| row["phase"] == "lifetime";
+        rows.into_iter().filter(is_whole).collect()
+    };
+    for (by, fields, expected) in [
+        ("app", &["app_id"][..], json!([["a", 5, 1], ["b", 1, 3]])),
+        (
+            "region",
+            &["region"],
+            json!([["London", 1, 2], ["Mars", 0, 1], ["Tokyo", 5, 1]]),
+        ),
+        (
+            // Numbers by size, then names.
+            "deployment",
+            &["deployment_id"],
+            json!([[7, 2, 0], [8, 3, 1], [9, 0, 1], ["dep-blue", 1, 2]]),
+        ),
+        // By creation: p06 on the day before.
+        (
+            "day",
+            &["day"],
+            json!([["2024-04-30", 1, 0], ["2024-05-01", 5, 4]]),
+        ),
+        (
+            "hour",
+            &["hour"],
+            json!([
+                ["2024-04-30T23:00:00.000Z", 1, 0],
+                [day("10:00:00"), 4, 0],
+                [day("11:00:00"), 1, 3],
+                [day("12:00:00"), 0, 1],
+            ]),
+        ),
+        (
+            "deployment,app",
+            &["app_id", "deployment_id"],
+            json!([
+                ["a", 7, 2, 0],
+                ["a", 8, 3, 1],
+                ["b", 9, 0, 1],
+                ["b", "dep-blue", 1, 2]
+            ]),
+        ),
+    ] {
+        let fields = [fields, &["n", "censored"]].concat();
+        assert_columns(&of_lifetime(by), &fields, expected);
+    }
+}
+
+#[test]
+fn those_that_lasted_longer() {
+    let place = recorded();
+    let answer = place.json(&["lifetimes", "--longer-than", "30m"]);
+    let rows = answer["rows"].as_array().unwrap();
+    assert_columns(
+        rows,
+        &["process_id", "outcome", "lifetime_ms", "age_so_far_ms"],
+        json!([
+            ["p04", "open", null, 5_400 * S],
+            ["p07", "open", null, 5_100 * S],
+            ["p10", "stopped", 2_464 * S, null],
+            ["p01", "stopped", 2_405 * S, null],
+            ["p09", "stopped", 1_810 * S, null],
+        ]),
+    );
+    assert_eq!(
+        answer["excluded"],
+        json!({"times_out_of_order": 1, "no_end_time": 1})
+    );
+    // Longer than, not as long as.
+    for (length, n) in [("1810s", 4), ("1809999ms", 5), ("90m", 0)] {
+        let rows = place.rows(&["lifetimes", "--longer-than", length]);
+        assert_eq!(rows.len(), n, "{length}");
+    }
+}
+
+/// None ended, one, two alike, and all still going on.
+#[test]
+fn groups_of_hardly_any() {
+    let place = recorded();
+    let lifetime = |more: &[&str]| {
+        let rows = place.rows(&[&["lifetimes"], more].concat());
+        let row = rows.into_iter().find(|row| row["phase"] == "lifetime");
+        let fields = ["n", "censored", "mean_ms", "p90_ms", "survival_p50_ms"];
+        row.map(|row| json!(columns(&[row], &fields)[0]))
+    };
+    assert_eq!(lifetime(&["--app", "nobody"]), None);
+    // p11 alone, open.
+    let of_p11 = ["--since", "2024-05-01T12:20:00Z"];
+    assert_eq!(lifetime(&of_p11), Some(json!([0, 1, null, null, null])));
+    // p03 alone.
+    let of_p03 = [
+        "--since",
+        "2024-05-01T10:45:00Z",
+        "--until",
+        "2024-05-01T10:50:00Z",
+    ];
+    assert_eq!(
+        lifetime(&of_p03),
+        Some(json!([1, 0, 900 * S, 900 * S, 900 * S]))
+    );
+    // p01 and p02, both met on the way, the latter when it was over.
+    let met = ["--until", "2024-05-01T10:30:00Z", "--app", "a"];
+    assert_eq!(
+        lifetime(&met),
+        Some(json!([2, 0, 1_232_500, 2_170_500, 2_405 * S]))
+    );
+}
