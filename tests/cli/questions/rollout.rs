@@ -1,6 +1,8 @@
 //! How one deployment took over from another.
 
 use super::*;
+use crate::fleet::{ndjson, process, with};
+use crate::place::Place;
 
 const FIELDS: [&str; 10] = [
     "app_id",
@@ -117,4 +119,44 @@ fn which_one_is_meant() {
     ] {
         assert_eq!(place.run(args).ended(2).stderr, error, "{args:?}");
     }
+}
+
+/// One of the old is lost, and none is open; one of each runs from 10:10 on, which is half.
+#[test]
+fn a_lost_one_has_no_last_end() {
+    let place = Place::new();
+    let at = |id: &str, deployment: i64, created: &str| {
+        let record = process(
+            id,
+            "a",
+            json!(deployment),
+            "Tokyo",
+            [created, created, "", ""],
+        );
+        with(record, json!({"status": "running"}))
+    };
+    let (old, new) = (at("old", 1, "10:00:00"), at("new", 2, "10:10:00"));
+    let ended = with(
+        at("ended", 1, "10:00:00"),
+        json!({"status": "stopped", "terminatedAt": day("10:05:00")}),
+    );
+    place.write(
+        "looks.ndjson",
+        ndjson(&[
+            json!({"observedAt": day("10:15:00"), "processes": [old, new, ended]}),
+            json!({"observedAt": day("10:20:00"), "processes": [new]}),
+        ]),
+    );
+    place.run(&["import", "--complete", "looks.ndjson"]).ok();
+    assert_columns(
+        &place.rows(&["rollout"]),
+        &[
+            "half_at",
+            "old_open",
+            "old_lost",
+            "old_last_ended_at",
+            "old_survived_ms",
+        ],
+        json!([[day("10:10:00"), 0, 1, null, null]]),
+    );
 }

@@ -46,6 +46,22 @@ fn the_most_that_ran_at_once() {
                 ["b", "2024-05-01", day("11:20:10"), 2],
             ]),
         ),
+        // p07 runs on, as far as the record goes.
+        (
+            &[
+                "--by",
+                "hour",
+                "--deployment",
+                "dep-blue",
+                "--since",
+                "2024-05-01T11:00:00Z",
+            ],
+            &["hour"],
+            json!([
+                [day("11:00:00"), day("11:20:10"), 2],
+                [day("12:00:00"), day("12:00:00"), 1],
+            ]),
+        ),
         // p08 was there at 11:30:00.000, and of later nothing is known.
         (
             &["--since", "2024-05-01T11:30:00Z"],
@@ -68,6 +84,22 @@ fn the_most_that_ran_at_once() {
         let rows = place.rows(&[&["concurrency"], more].concat());
         assert_columns(&rows, &[fields, &["at", "running"]].concat(), expected);
     }
+}
+
+/// p05 was created at 11:10 and ended at 11:00; whoever asks of either is told.
+#[test]
+fn whose_times_are_out_of_order_is_told_of_either_end() {
+    let place = recorded();
+    let excluded = |since: &str, until: &str| {
+        let [since, until] = [since, until].map(day);
+        let answer = place.json(&["concurrency", "--since", &since, "--until", &until]);
+        answer["excluded"].clone()
+    };
+    let told = json!({"times_out_of_order": 1});
+    assert_eq!(excluded("11:05:00", "11:30:00"), told);
+    assert_eq!(excluded("10:00:00", "11:10:01"), told);
+    assert_eq!(excluded("10:00:00", "11:10:00"), json!({}));
+    assert_eq!(excluded("11:11:00", "11:30:00"), json!({}));
 }
 
 /// In seconds: p01 2390, p03 880, p04 5370 so far, p06 595, p07 5090 so far, p08 890 so far, p09 1795,

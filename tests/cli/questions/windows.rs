@@ -112,6 +112,12 @@ fn an_answer_says_whether_anything_was_watched() {
             "13:45:01",
             json!(["part", [[day("12:45:00"), day("13:45:01")]]]),
         ),
+        // The last look is in it.
+        (
+            "12:45:00",
+            "15:00:00",
+            json!(["part", [[day("12:45:00"), day("15:00:00")]]]),
+        ),
         (
             "10:29:00",
             "11:00:00",
