@@ -14,6 +14,9 @@ pub fn run(args: &LifetimesArgs, database: &Path, output: &Output) -> Result<Don
     let question = args.grouped.question()?;
     let history = open(database)?;
     let fail_on_gap = args.grouped.about.narrowed.fail_on_gap;
+    if args.zombies {
+        return output.answer(&history.zombies(&question)?, &[], fail_on_gap);
+    }
     if let Some(length) = args.longer_than {
         let answer = history.longer_than(human::millis(length), &question)?;
         return output.answer(&answer, &[], fail_on_gap);

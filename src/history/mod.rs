@@ -32,6 +32,7 @@ mod status;
 mod survival;
 mod usage;
 mod watched;
+mod zombies;
 
 use std::path::{Path, PathBuf};
 
@@ -59,6 +60,7 @@ pub use status::Status;
 pub use survival::{Duration, Survival};
 pub use usage::UsageRow;
 pub use watched::{Unwatched, Watched};
+pub use zombies::ZombieRow;
 
 use crate::Error;
 use crate::store::open_to_read;

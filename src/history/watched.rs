@@ -12,7 +12,7 @@ use crate::store::to_time;
 
 /// Platforms show what has ended for about an hour, so a pause between two looks that is longer than
 /// that may hide whole lives.
-const PAUSE_MS: i64 = 3_600_000;
+pub(super) const PAUSE_MS: i64 = 3_600_000;
 
 /// How much of a window was watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -123,6 +123,11 @@ fn cases() -> Vec<Case> {
             &["process_id", "outcome", "lifetime_ms", "age_so_far_ms"],
         ),
         case(
+            &["lifetimes", "--zombies"],
+            "lifetimes",
+            &["process_id", "outcome", "last_seen_at"],
+        ),
+        case(
             &["failures", "--compare", "7..8"],
             "failures",
             &[

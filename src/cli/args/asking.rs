@@ -102,13 +102,18 @@ impl GroupedArgs {
 #[command(after_help = "Examples:
   prochist lifetimes --by region --since 7d
   prochist lifetimes --by deployment,day --app app-…
-  prochist lifetimes --longer-than 6h             each of them, those still open too")]
+  prochist lifetimes --longer-than 6h             each of them, those still open too
+  prochist lifetimes --zombies                    open in the record, and no longer reported")]
 pub struct LifetimesArgs {
     #[command(flatten)]
     pub grouped: GroupedArgs,
     /// List the processes that lived longer than that, or had when last seen
     #[arg(long, value_name = "LENGTH", value_parser = length, conflicts_with = "by")]
     pub longer_than: Option<Duration>,
+    /// List the processes that are open in the record and no longer reported by anyone: lost, or not
+    /// seen for over an hour before the last look
+    #[arg(long, conflicts_with_all = ["by", "longer_than"])]
+    pub zombies: bool,
 }
 
 #[derive(Debug, Args)]

@@ -180,3 +180,31 @@ fn groups_of_hardly_any() {
         Some(json!([2, 0, 1_232_500, 2_170_500, 2_405 * S]))
     );
 }
+
+/// p08 is lost. p04 was last seen at 12:30, a quarter of an hour before the last look; with one more look
+/// an hour after p04's last, that shows nobody of its app, nothing changes, and a millisecond later it
+/// does.
+#[test]
+fn those_that_nobody_reports_any_more() {
+    let place = recorded();
+    let fields = ["process_id", "outcome", "last_seen_at", "lost_at"];
+    let lost = json!(["p08", "lost", day("11:30:00"), day("12:45:00")]);
+    let zombies = |more: &[&str]| {
+        let rows = place.rows(&[&["lifetimes", "--zombies"], more].concat());
+        json!(columns(&rows, &fields))
+    };
+    assert_eq!(zombies(&[]), json!([lost]));
+    assert_eq!(zombies(&["--app", "a"]), json!([]));
+    let look = |at: &str| {
+        let look = json!({"observedAt": at, "processes": []});
+        place.write("look.ndjson", format!("{look}\n"));
+        place.run(&["import", "look.ndjson"]).ok();
+    };
+    look(&day("13:30:00"));
+    assert_eq!(zombies(&[]), json!([lost]));
+    look("2024-05-01T13:30:00.001Z");
+    assert_eq!(
+        zombies(&[]),
+        json!([lost, ["p04", "open", day("12:30:00"), null]])
+    );
+}

@@ -187,7 +187,8 @@ fn held_by_two_at_once() {
 fn every_two_that_hold_a_port_at_once_are_told() {
     let place = crate::place::Place::new();
     let at = |id: &str, times: [&str; 4], status: &str| {
-        let record = process(id, "a", json!(1), "Tokyo", times);
+        let region = if id == "along" { "London" } else { "Tokyo" };
+        let record = process(id, "a", json!(1), region, times);
         with(
             record,
             json!({"status": status, "exposedPort": at_port("h", 1, "udp")}),
@@ -201,7 +202,8 @@ fn every_two_that_hold_a_port_at_once_are_told() {
         at("none", ["10:25:00", "10:25:00", "", "10:25:00"], "stopped"),
         at("lost", ["10:40:00", "10:40:00", "", ""], "running"),
     ];
-    let late = at("late", ["10:59:00", "10:59:00", "", ""], "running");
+    // Began when the lost one was last seen.
+    let late = at("late", ["11:00:00", "11:00:00", "", ""], "running");
     let looks = [
         json!({"observedAt": "2024-05-01T11:00:00Z", "processes": all}),
         json!({"observedAt": "2024-05-01T11:01:00Z", "processes": [all[0], late]}),
@@ -223,11 +225,16 @@ fn every_two_that_hold_a_port_at_once_are_told() {
             ["along", "then", day("10:10:00"), day("10:11:00"), 60 * S],
             ["along", "c", day("10:20:00"), day("10:30:00"), 600 * S],
             ["along", "lost", day("10:40:00"), null, null],
-            ["along", "late", day("10:59:00"), null, null],
-            ["lost", "late", day("10:59:00"), null, null],
+            ["along", "late", day("11:00:00"), null, null],
+            ["lost", "late", day("11:00:00"), null, null],
         ]),
     );
     assert_eq!(answer["excluded"], json!({"lost": 1}));
+    // Whichever of the two is asked about.
+    for (region, n) in [("London", 5), ("Tokyo", 6)] {
+        let rows = place.rows(&["ports", "--conflicts", "--region", region]);
+        assert_eq!(rows.len(), n, "{region}");
+    }
     // By the gap to the hold just before, which is another definition, only b and none overlap.
     let rows = place.rows(&["ports"]);
     assert_columns(&rows, &["holds", "reuses", "overlaps"], json!([[7, 3, 2]]));
