@@ -61,25 +61,28 @@ impl Asked {
 /// The record, and what to ask of it; first what everything has an answer to.
 pub fn recorded() -> (Place, Vec<Asked>) {
     let place = fleet::recorded();
-    two_at_once(&place);
+    more_by_hand(&place);
     fleet_of_half_a_day(&place);
     a_gap(&place);
-    // A torn line: what it holds is set aside.
-    place.write(
-        "torn.ndjson",
-        "{\"observedAt\": \"2024-05-01T12:50:00Z\", \"proc\n",
-    );
-    place.run(&["import", "torn.ndjson"]).ended(3);
+    // Torn lines: what they hold is set aside.
+    for name in ["torn.ndjson", "torn-again.ndjson"] {
+        place.write(name, "{\"observedAt\": \"2024-05-01T12:50:00Z\", \"proc\n");
+        place.run(&["import", name]).ended(3);
+    }
     let asked = asked(&place);
     (place, asked)
 }
 
-/// A third holder of a port that is held still, and two that follow it.
-fn two_at_once(place: &Place) {
+/// More holders of a port that is held still, and two odd ends.
+fn more_by_hand(place: &Place) {
     let on_port = |id: &str, times: [&str; 4]| {
         let process = fleet::process(id, "a", json!(8), "Tokyo", times);
         let port = fleet::at_port("h1", 31000, "udp");
         fleet::with(process, json!({"status": "stopped", "exposedPort": port}))
+    };
+    let ended = |id: &str, times: [&str; 4]| {
+        let process = fleet::process(id, "a", json!(8), "Tokyo", times);
+        fleet::with(process, json!({"status": "stopped"}))
     };
     let look = json!({"observedAt": "2024-05-01T12:31:00Z", "processes": [
         on_port("p13", ["11:39:00", "11:40:00", "", "12:10:00"]),
@@ -87,6 +90,9 @@ fn two_at_once(place: &Place) {
         // Of no length, then backward.
         on_port("p15", ["12:06:00", "12:06:10", "", "12:06:10"]),
         on_port("p16", ["12:06:30", "12:07:00", "", "12:06:50"]),
+        // Started, stopped and ended at once; and one without an end of its own.
+        ended("p17", ["10:20:00", "10:20:00", "10:30:00", "10:30:00"]),
+        ended("p18", ["10:30:00", "10:30:10", "10:50:00", ""]),
     ]});
     place.write("more.ndjson", fleet::ndjson(&[look]));
     place.run(&["import", "more.ndjson"]).ok();
@@ -193,15 +199,26 @@ fn asked(place: &Place) -> Vec<Asked> {
             "2024-05-02T03:17:00Z",
             "2024-05-02T01:00:00Z",
         ),
+        // At whose ends something happens: a hold, an end, a creation.
         (
-            "2024-05-01T11:10:00Z",
-            "2024-05-01T12:02:00Z",
+            "2024-05-01T11:00:00Z",
+            "2024-05-01T12:00:00Z",
             "2024-05-01T11:30:00Z",
         ),
         (
             "2024-05-01T10:00:00Z",
-            "2024-05-01T11:19:30Z",
+            "2024-05-01T11:00:00Z",
             "2024-05-01T12:30:00Z",
+        ),
+        (
+            "2024-05-01T11:00:30Z",
+            "2024-05-01T11:20:10Z",
+            "2024-05-01T11:00:30Z",
+        ),
+        (
+            "2024-05-01T10:40:05Z",
+            "2024-05-01T11:00:30Z",
+            "2024-05-01T10:30:00Z",
         ),
         ("2024-05-02T04:00:00Z", "9999-12-31", "2024-05-02T04:45:00Z"),
     ] {
