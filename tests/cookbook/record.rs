@@ -199,7 +199,7 @@ fn asked(place: &Place) -> Vec<Asked> {
             "2024-05-02T03:17:00Z",
             "2024-05-02T01:00:00Z",
         ),
-        // At whose ends something happens: a hold, an end, a creation.
+        // At whose ends something happens: a hold, an end, a creation, the end of a conflict.
         (
             "2024-05-01T11:00:00Z",
             "2024-05-01T12:00:00Z",
@@ -219,6 +219,11 @@ fn asked(place: &Place) -> Vec<Asked> {
             "2024-05-01T10:40:05Z",
             "2024-05-01T11:00:30Z",
             "2024-05-01T10:30:00Z",
+        ),
+        (
+            "2024-05-01T11:20:10Z",
+            "2024-05-01T12:05:00Z",
+            "2024-05-01T12:00:04Z",
         ),
         ("2024-05-02T04:00:00Z", "9999-12-31", "2024-05-02T04:45:00Z"),
     ] {
