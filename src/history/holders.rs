@@ -112,6 +112,11 @@ impl Reading<'_> {
                 deployment_id: hold.deployment_id.clone(),
             });
         })?;
+        // Of two transports one would come after the other, in the order in which they were first seen.
+        rows.sort_by(|a, b| {
+            let place = |row: &HolderRow| (row.held_from, row.transport.clone());
+            (place(a), &a.process_id).cmp(&(place(b), &b.process_id))
+        });
         self.answer("ports", &about, excluded, rows)
     }
 

@@ -73,24 +73,8 @@ pub const COUNTERPARTS: &[Counterpart] = &[
         ask(place, &["rollout", &of, "--app", &about.app])
     }),
     same("ends in five minutes", ends_in_five_minutes),
-    same("the lost", |place, _| {
-        let lost_at = |process_id: &Value| {
-            let query = "SELECT lost_at FROM processes WHERE process_id = :id";
-            let id = format!("id={}", process_id.as_str().unwrap());
-            ask(place, &["sql", query, "--param", &id])[0]["lost_at"].clone()
-        };
-        let mut rows = of_outcome(place, "lost");
-        for row in &mut rows {
-            row["lost_at"] = lost_at(&row["process_id"]);
-        }
-        rows
-    }),
-    same("open and not seen for an hour", |place, _| {
-        let to = place.json(&["coverage"])["coverage"]["to"].clone();
-        let to = millis(&to);
-        let mut rows = of_outcome(place, "open");
-        rows.retain(|row| millis(&row["last_seen_at"]) < to - 3_600_000);
-        rows
+    same("zombies", |place, _| {
+        ask(place, &["lifetimes", "--zombies"])
     }),
     same("billed by day", |place, about| {
         let mut rows = within(
@@ -145,12 +129,9 @@ fn list(value: &Value) -> Vec<Value> {
     value.as_array().unwrap().clone()
 }
 
-/// Those of an endpoint; transports one after another, in an order of the command's own.
 fn holders(place: &Place, about: &Asked, flag: &str) -> Vec<Value> {
     let endpoint = format!("{}:{}", about.host, about.port);
-    let mut rows = ask(place, &["ports", "--endpoint", &endpoint, flag, &about.at]);
-    rows.sort_by_key(|row| row["transport"].to_string());
-    rows
+    ask(place, &["ports", "--endpoint", &endpoint, flag, &about.at])
 }
 
 /// Milliseconds of a time.
@@ -162,19 +143,6 @@ fn millis(time: &Value) -> i64 {
 /// Of all phases the first, where anybody came through it.
 fn ready(mut rows: Vec<Value>) -> Vec<Value> {
     rows.retain(|row| row["phase"] == "provisioning" && row["n"] != 0);
-    rows
-}
-
-/// Processes of an outcome, those that were seen last at the end.
-fn of_outcome(place: &Place, outcome: &str) -> Vec<Value> {
-    let mut rows = ask(place, &["lifetimes", "--longer-than", "1ms"]);
-    rows.retain(|row| row["outcome"] == outcome);
-    rows.sort_by_key(|row| {
-        (
-            row["last_seen_at"].to_string(),
-            row["process_id"].to_string(),
-        )
-    });
     rows
 }
 

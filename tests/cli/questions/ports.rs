@@ -269,3 +269,25 @@ fn taken_again_too_soon() {
         assert_columns(&rows, &["process_id"], ids);
     }
 }
+
+/// In order of time, whichever transport was on record first.
+#[test]
+fn holders_of_two_transports() {
+    for order in [["u.ndjson", "t.ndjson"], ["t.ndjson", "u.ndjson"]] {
+        let place = crate::place::Place::new();
+        for (file, id, transport, from, until) in [
+            ("u.ndjson", "u", "udp", "10:00:00", "10:30:00"),
+            ("t.ndjson", "t", "tcp", "11:00:00", "11:30:00"),
+        ] {
+            let record = process(id, "a", json!(1), "Tokyo", [from, from, "", until]);
+            let port = json!({"status": "stopped", "exposedPort": at_port("h", 1, transport)});
+            let look = json!({"observedAt": day("12:00:00"), "processes": [with(record, port)]});
+            place.write(file, ndjson(&[look]));
+        }
+        for file in order {
+            place.run(&["import", file]).ok();
+        }
+        let rows = place.rows(&["ports", "--endpoint", "h:1"]);
+        assert_columns(&rows, &["process_id"], json!([["u"], ["t"]]));
+    }
+}
