@@ -25,14 +25,24 @@ pub fn wilson_95(hits: u64, n: u64) -> Option<Interval> {
     if n == 0 {
         return None;
     }
+    let (none, all) = (hits == 0, hits >= n);
     let (hits, n) = (hits as f64, n as f64);
     let p = hits / n;
     let centre = p + Z * Z / (2.0 * n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
+    // At its ends the interval is 0 or 1 exactly, which rounding would miss by a hair.
     Some(Interval {
-        low: ((centre - half) / scale).clamp(0.0, 1.0),
-        high: ((centre + half) / scale).clamp(0.0, 1.0),
+        low: if none {
+            0.0
+        } else {
+            ((centre - half) / scale).clamp(0.0, 1.0)
+        },
+        high: if all {
+            1.0
+        } else {
+            ((centre + half) / scale).clamp(0.0, 1.0)
+        },
     })
 }
 
@@ -126,6 +136,14 @@ pub fn percentile(sorted: &[i64], q: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wilson_reaches_its_ends() {
+        for n in 1..2_000 {
+            assert_eq!(wilson_95(0, n).map(|i| i.low), Some(0.0), "0/{n}");
+            assert_eq!(wilson_95(n, n).map(|i| i.high), Some(1.0), "{n}/{n}");
+        }
+    }
 
     /// The 95% intervals, method 3 (Wilson without correction), of table I in R. G. Newcombe,
     /// "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17
