@@ -66,7 +66,7 @@ impl Reading<'_> {
         let last_look = last_look.map_or(i64::MIN, |(_, last)| last);
         let mut rows = Vec::new();
         for (place, mut edges) in places {
-            let end = until.min(last_look.max(edges.last_ms().saturating_add(1)));
+            let end = until.min(last_look.max(edges.last_ms()).saturating_add(1));
             for peak in edges.peaks(end, question.bucket_ms()) {
                 rows.push(ConcurrencyRow {
                     key: question.key_at(place.clone(), to_time(peak.at_ms)?),
