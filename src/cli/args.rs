@@ -309,7 +309,9 @@ enum RolloutGroupArg {
 impl RolloutArgs {
     /// Whether the app was asked for by name.
     pub fn by_app(&self) -> bool {
-        self.by.iter().any(|group| matches!(group, RolloutGroupArg::App))
+        self.by
+            .iter()
+            .any(|group| matches!(group, RolloutGroupArg::App))
     }
 
     /// What is asked; rows are always told apart by app.

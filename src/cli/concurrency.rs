@@ -12,5 +12,10 @@ pub fn run(args: &ConcurrencyArgs, database: &Path, output: &Output) -> Result<D
     let answer = open(database)?.concurrency(&question)?;
     let values = answer.rows.iter().map(|row| row.running as f64);
     let bars = Drawn::bars(&question, values);
-    output.answer_drawn(&answer, &question, bars, args.grouped.about.narrowed.fail_on_gap)
+    output.answer_drawn(
+        &answer,
+        &question,
+        bars,
+        args.grouped.about.narrowed.fail_on_gap,
+    )
 }

@@ -63,8 +63,14 @@ mod tests {
         assert_eq!(line(&[0.0, 1.0, 4.0, 8.0]), " ▁▄█");
         assert_eq!(line(&[0.0, 0.0]), "  ");
         assert_eq!(line(&[]), "");
-        assert_eq!(share_line(&[Some(0.001), None, Some(0.5), Some(1.0)]), "▁ ▄█");
-        assert_eq!(bars(&[12.0, 6.5, 0.01, 0.0]), ["████████████", "██████▌", "▏", ""]);
+        assert_eq!(
+            share_line(&[Some(0.001), None, Some(0.5), Some(1.0)]),
+            "▁ ▄█"
+        );
+        assert_eq!(
+            bars(&[12.0, 6.5, 0.01, 0.0]),
+            ["████████████", "██████▌", "▏", ""]
+        );
         assert_eq!(bars(&[]), Vec::<String>::new());
     }
 }

@@ -23,15 +23,29 @@ pub fn run(args: &RolloutArgs, database: &Path, output: &Output) -> Result<Done,
             heading: "share of the new".to_owned(),
             cells: super::draw::bars(&shares.collect::<Vec<_>>()),
         };
-        let shown = shown(args, question, answer.rows.iter().map(|row| &row.key), output);
+        let shown = shown(
+            args,
+            question,
+            answer.rows.iter().map(|row| &row.key),
+            output,
+        );
         return output.answer_drawn(&answer, &shown, Some(bars), fail_on_gap);
     }
     let answer = history.rollout(&takeover, &question)?;
     let lines = Drawn {
         heading: "share of the new, from its first start to the last end of the old".to_owned(),
-        cells: answer.rows.iter().map(|row| share_line(&row.shares)).collect(),
+        cells: answer
+            .rows
+            .iter()
+            .map(|row| share_line(&row.shares))
+            .collect(),
     };
-    let shown = shown(args, question, answer.rows.iter().map(|row| &row.key), output);
+    let shown = shown(
+        args,
+        question,
+        answer.rows.iter().map(|row| &row.key),
+        output,
+    );
     output.answer_drawn(&answer, &shown, Some(lines), fail_on_gap)
 }
 
@@ -46,7 +60,11 @@ fn shown<'a>(
     let first = keys.next();
     let is_one_app = keys.all(|key| Some(&key.app_id) == first.map(|first| &first.app_id));
     if output.format() == Format::Table && is_one_app && !args.by_app() {
-        let by = question.by.iter().copied().filter(|group| *group != Group::App);
+        let by = question
+            .by
+            .iter()
+            .copied()
+            .filter(|group| *group != Group::App);
         return Question {
             by: by.collect(),
             ..question

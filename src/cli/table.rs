@@ -89,7 +89,10 @@ fn heading(field: &str) -> String {
     match field {
         _ if is_hours(field) => format!("{name} hours"),
         "at" | "since" | "until" | "held_from" | "day" | "hour" => format!("{name} (UTC)"),
-        _ if ["_at", "held_from", "held_until"].iter().any(|end| field.ends_with(end)) => {
+        _ if ["_at", "held_from", "held_until"]
+            .iter()
+            .any(|end| field.ends_with(end)) =>
+        {
             format!("{name} (UTC)")
         }
         "difference" | "difference_low" | "difference_high" => format!("{name} (points)"),
@@ -111,9 +114,7 @@ pub fn shown(field: &str, value: &Value) -> String {
             .or_else(|| number.as_f64().map(|millis| millis.round() as i64))
             .map_or_else(|| number.to_string(), human::duration),
         Value::Number(number) if is_share(field) => with_f64(number, human::percent),
-        Value::Number(number) if field.starts_with("difference") => {
-            with_f64(number, human::points)
-        }
+        Value::Number(number) if field.starts_with("difference") => with_f64(number, human::points),
         Value::Number(number) if matches!(field, "p" | "fisher_p") => {
             with_f64(number, human::likelihood)
         }

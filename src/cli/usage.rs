@@ -12,5 +12,10 @@ pub fn run(args: &UsageArgs, database: &Path, output: &Output) -> Result<Done, F
     let answer = open(database)?.usage(&question)?;
     let values = answer.rows.iter().map(|row| row.process_ms as f64);
     let bars = Drawn::bars(&question, values);
-    output.answer_drawn(&answer, &question, bars, args.grouped.about.narrowed.fail_on_gap)
+    output.answer_drawn(
+        &answer,
+        &question,
+        bars,
+        args.grouped.about.narrowed.fail_on_gap,
+    )
 }
