@@ -222,12 +222,18 @@ proptest! {
                         prop_assert!((running_at(&history, &about, before) as u64) < peak.running);
                     }
                 }
-                for moment in &moments {
-                    let moment = minute(0).plus_millis(*moment);
-                    if window.contains(moment) {
-                        let running = running_at(&history, &about, moment) as u64;
-                        prop_assert!(running <= peak, "{} ran at {}", running, moment);
-                    }
+                // At no other moment are there more, and before it fewer: whenever one started, too.
+                let starts = (0..10).filter_map(|n| {
+                    history.process(&format!("p{n}")).unwrap()?.started_at
+                });
+                let sampled = moments.iter().map(|moment| minute(0).plus_millis(*moment));
+                for moment in starts.chain(sampled).filter(|moment| window.contains(*moment)) {
+                    let running = running_at(&history, &about, moment) as u64;
+                    let first = peaks.first().is_none_or(|peak| moment >= peak.at);
+                    prop_assert!(
+                        running < peak || first && running == peak,
+                        "{} ran at {}, of {:?}", running, moment, peaks
+                    );
                 }
                 // Each hour's peak is there too, and none is above that of all.
                 let hours = history.concurrency(&about.clone().by([Group::Hour])).unwrap().rows;
