@@ -217,6 +217,26 @@ impl Known {
         self.terminated().or(stopping)
     }
 
+    /// When it ended, by its times or else when it was first seen ended for good.
+    pub fn ended_at(&self) -> Option<i64> {
+        let is_over = |p: &Process| {
+            matches!(p.status.as_str(), "stopped" | "failed") || p.terminated_at.is_some()
+        };
+        let over = self.seen.iter().rev().take_while(|(_, p)| is_over(p));
+        self.end().or(over.last().map(|(at, _)| *at))
+    }
+
+    /// Whether none of the times that are known lies before one that comes earlier in a life.
+    pub fn is_in_order(&self) -> bool {
+        let times = [
+            Some(self.created()),
+            self.started(),
+            self.stopping(),
+            self.terminated(),
+        ];
+        times.into_iter().flatten().is_sorted()
+    }
+
     pub fn phase(&self, phase: &str) -> Went {
         let (from, to) = match phase {
             "provisioning" => (Some(self.created()), self.started()),
@@ -241,12 +261,16 @@ impl Known {
 
     /// From when until when it ran; the end is missing where it goes on. A lost one ran until it
     /// was last seen, that moment included.
-    pub fn ran(&self) -> Option<(i64, Option<i64>)> {
+    pub fn ran(&self) -> Result<Option<(i64, Option<i64>)>, &'static str> {
         let until = match self.stands {
+            _ if !self.is_in_order() => return Err("times_out_of_order"),
             Stands::Lost => Some(self.last_seen() + 1),
             _ => self.end(),
         };
-        Some((self.started()?, until))
+        match self.started() {
+            Some(_) if self.has_ended() && until.is_none() => Err("no_end_time"),
+            started => Ok(started.map(|started| (started, until))),
+        }
     }
 }
 
@@ -337,15 +361,27 @@ pub fn broken() -> Record {
     record
 }
 
-/// Both, each with whether it was watched without a pause; and the broken one as an archive that
-/// does not claim to list everybody.
+/// The broken one as an archive that does not claim to list everybody. Some processes in it do not say
+/// when they ended, or only when they were told to stop, and some started before they were created.
+pub fn odd() -> Record {
+    let mut record = broken();
+    record.complete = false;
+    for process in record.looks.iter_mut().flat_map(|look| &mut look.shown) {
+        let before = process.created_at.plus_millis(-1_000);
+        match process.process_id.as_bytes()[0] {
+            b'0' if process.terminated_at.is_some() => {
+                (process.stopping_at, process.terminated_at) = (None, None);
+            }
+            b'1' => process.started_at = process.started_at.and(Some(before)),
+            b'2' => process.terminated_at = None,
+            _ => {}
+        }
+    }
+    record
+}
+
 pub fn records() -> [Record; 3] {
-    let broken = broken();
-    let unsure = Record {
-        complete: false,
-        ..broken.clone()
-    };
-    [whole(), broken, unsure]
+    [whole(), broken(), odd()]
 }
 
 #[test]

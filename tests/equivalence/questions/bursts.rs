@@ -12,7 +12,7 @@ use crate::truth::MINUTE_MS;
 
 /// From its creation until it ended or was last seen.
 fn life(process: &Known) -> (i64, i64) {
-    let over = process.end().unwrap_or(process.last_seen());
+    let over = process.ended_at().unwrap_or(process.last_seen());
     (process.created(), over)
 }
 

@@ -14,7 +14,7 @@ pub fn reckoned(process: &Known) -> i64 {
     match process.stands {
         Stands::Open => process.created(),
         Stands::Lost => process.last_seen(),
-        _ => process.end().unwrap(),
+        _ => process.ended_at().unwrap(),
     }
 }
 

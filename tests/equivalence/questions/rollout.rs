@@ -49,7 +49,7 @@ fn pair(known: &[Known], named: (Option<i64>, Option<i64>), span: Span) -> (i64,
 }
 
 fn running(processes: &[&Known], moment: i64) -> usize {
-    let runs = processes.iter().filter_map(|p| p.ran());
+    let runs = processes.iter().filter_map(|p| p.ran().ok().flatten());
     runs.filter(|(from, until)| *from <= moment && until.is_none_or(|until| moment < until))
         .count()
 }
@@ -67,7 +67,7 @@ fn last_end(processes: &[&Known]) -> Option<i64> {
     let over = processes.iter().all(|p| p.has_ended());
     processes
         .iter()
-        .filter_map(|p| p.end())
+        .filter_map(|p| p.ended_at())
         .max()
         .filter(|_| over)
 }
@@ -141,7 +141,7 @@ fn one_takes_over_from_another() {
                     let first = first_start(&new);
                     let last = last_end(&old);
                     // Things only change when one starts or ends.
-                    let runs = old.iter().chain(&new).filter_map(|p| p.ran());
+                    let runs = old.iter().chain(&new).filter_map(|p| p.ran().ok().flatten());
                     let mut moments: Vec<i64> =
                         runs.flat_map(|(from, until)| [Some(from), until]).flatten().collect();
                     moments.sort_unstable();
@@ -183,7 +183,7 @@ fn over_time(record: &Record, sides: &[(Value, [Vec<&Known>; 2])], step: i64) ->
         // Until the old one runs no more. Where that was before the new one came, the start alone.
         let ends = old
             .iter()
-            .filter_map(|p| p.ran())
+            .filter_map(|p| p.ran().ok().flatten())
             .map(|run| run.1.unwrap_or(i64::MAX));
         let until = ends
             .max()
