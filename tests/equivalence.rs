@@ -6,12 +6,16 @@
 
 mod common;
 
+#[path = "equivalence/answered.rs"]
+mod answered;
 #[path = "equivalence/archive.rs"]
 mod archive;
+#[path = "equivalence/known.rs"]
+mod known;
 #[path = "cli/place.rs"]
 #[allow(dead_code)] // each test file uses some of it
 mod place;
-#[path = "equivalence/questions.rs"]
+#[path = "equivalence/questions/mod.rs"]
 mod questions;
 #[path = "equivalence/readers.rs"]
 mod readers;

@@ -47,13 +47,17 @@ impl Reading<'_> {
         let mut excluded = Exclusions::default();
         let mut places: BTreeMap<GroupKey, Edges> = BTreeMap::new();
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
+        // The record goes as far as anything looked, or is known to have happened.
+        let last_look = self.period(question.filter().apps.as_deref())?;
+        let mut last_known = last_look.map_or(i64::MIN, |(_, last)| last);
         self.each_life(Reckoned::Alive, question, |life| {
             match life.times.run() {
                 Err(reason) => excluded.count(reason),
                 Ok(None) => {}
                 Ok(Some((from, end))) => {
-                    let from = from.millis().max(since);
                     let end = end.map(UtcMillis::millis);
+                    last_known = last_known.max(end.unwrap_or_else(|| from.millis()));
+                    let from = from.millis().max(since);
                     if from < end.unwrap_or(i64::MAX).min(until) {
                         let place = question.place(&life.app_id, &life.region, &life.deployment_id);
                         places.entry(place).or_default().add(from, end, 1);
@@ -62,11 +66,9 @@ impl Reading<'_> {
             }
             Ok(())
         })?;
-        let last_look = self.period(question.filter().apps.as_deref())?;
-        let last_look = last_look.map_or(i64::MIN, |(_, last)| last);
         let mut rows = Vec::new();
+        let end = until.min(last_known.saturating_add(1));
         for (place, mut edges) in places {
-            let end = until.min(last_look.max(edges.last_ms().saturating_add(1)));
             for peak in edges.peaks(end, question.bucket_ms()) {
                 rows.push(ConcurrencyRow {
                     key: question.key_at(place.clone(), to_time(peak.at_ms)?),

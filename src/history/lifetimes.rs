@@ -255,8 +255,6 @@ fn row(
         .filter(|d| !d.censored)
         .map(|d| d.millis)
         .collect();
-    let quantile = |q| percentile(&ended, q).map(|millis| millis.round() as i64);
-    let sum: i128 = ended.iter().map(|&millis| i128::from(millis)).sum();
     let delayed = durations.iter().filter(|d| d.met_at_millis.is_some());
     LifetimeRow {
         key,
@@ -264,15 +262,22 @@ fn row(
         n: ended.len() as u64,
         censored: (durations.len() - ended.len()) as u64,
         delayed: delayed.count() as u64,
-        mean_ms: (!ended.is_empty()).then(|| (sum as f64 / ended.len() as f64).round() as i64),
-        p50_ms: quantile(0.5),
-        p90_ms: quantile(0.9),
-        p99_ms: quantile(0.99),
+        mean_ms: mean(&ended),
+        p50_ms: percentile(&ended, 50),
+        p90_ms: percentile(&ended, 90),
+        p99_ms: percentile(&ended, 99),
         max_ms: ended.last().copied(),
         survival_p50_ms: survival.percentile(0.5),
         survival_p90_ms: survival.percentile(0.9),
         histogram: Histogram::of(&ended, from_ms, until_ms),
     }
+}
+
+/// Rounded half up, in whole numbers; none of none.
+fn mean(lengths: &[i64]) -> Option<i64> {
+    let n = lengths.len() as i128;
+    let sum: i128 = lengths.iter().map(|&millis| i128::from(millis)).sum();
+    i64::try_from((2 * sum + n).checked_div_euclid(2 * n)?).ok()
 }
 
 #[cfg(test)]

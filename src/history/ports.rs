@@ -148,7 +148,6 @@ impl Reading<'_> {
             .into_iter()
             .map(|((host, place), mut reuse)| {
                 reuse.gaps.sort_unstable();
-                let gap = |q| percentile(&reuse.gaps, q).map(|gap| gap.round() as i64);
                 let (port, transport) = place.unzip();
                 PortRow {
                     host,
@@ -158,9 +157,9 @@ impl Reading<'_> {
                     reuses: reuse.gaps.len() as u64,
                     overlaps: reuse.overlaps,
                     min_gap_ms: reuse.gaps.first().copied(),
-                    p10_gap_ms: gap(0.1),
-                    median_gap_ms: gap(0.5),
-                    p90_gap_ms: gap(0.9),
+                    p10_gap_ms: percentile(&reuse.gaps, 10),
+                    median_gap_ms: percentile(&reuse.gaps, 50),
+                    p90_gap_ms: percentile(&reuse.gaps, 90),
                     max_gap_ms: reuse.gaps.last().copied(),
                 }
             })

@@ -25,14 +25,24 @@ pub fn wilson_95(hits: u64, n: u64) -> Option<Interval> {
     if n == 0 {
         return None;
     }
+    let (none, all) = (hits == 0, hits >= n);
     let (hits, n) = (hits as f64, n as f64);
     let p = hits / n;
     let centre = p + Z * Z / (2.0 * n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
+    // At its ends the interval is 0 or 1 exactly, which rounding would miss by a hair.
     Some(Interval {
-        low: ((centre - half) / scale).clamp(0.0, 1.0),
-        high: ((centre + half) / scale).clamp(0.0, 1.0),
+        low: if none {
+            0.0
+        } else {
+            ((centre - half) / scale).clamp(0.0, 1.0)
+        },
+        high: if all {
+            1.0
+        } else {
+            ((centre + half) / scale).clamp(0.0, 1.0)
+        },
     })
 }
 
@@ -106,26 +116,37 @@ pub fn fisher_exact(first: (u64, u64), second: (u64, u64)) -> f64 {
     (rare / sum).clamp(f64::MIN_POSITIVE, 1.0)
 }
 
-/// The value below which the share `q` (0 to 1) of the values lies, by linear interpolation between
-/// the two nearest; none of no values. `sorted` is in ascending order.
+/// The value below which so many percent of the values lie, by linear interpolation between the two
+/// nearest, rounded half up to a whole; none of no values. `sorted` is in ascending order. Reckoned in
+/// whole numbers, so that a half is one.
 ///
 /// Source: definition 7 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages",
 /// The American Statistician 50 (1996), 361–365, which is NumPy's default.
 ///
 /// ```
-/// assert_eq!(prochist::history::percentile(&[1, 2, 3, 4], 0.5), Some(2.5));
+/// assert_eq!(prochist::history::percentile(&[10, 20, 30, 40], 50), Some(25));
 /// ```
-pub fn percentile(sorted: &[i64], q: f64) -> Option<f64> {
+pub fn percentile(sorted: &[i64], percent: u8) -> Option<i64> {
     let last = sorted.len().checked_sub(1)?;
-    let rank = q.clamp(0.0, 1.0) * last as f64;
-    let below = rank.floor() as usize;
-    let (a, b) = (sorted[below] as f64, sorted[(below + 1).min(last)] as f64);
-    Some(a + (b - a) * (rank - below as f64))
+    let rank = last as u128 * u128::from(percent.min(100));
+    let below = usize::try_from(rank / 100).unwrap_or(last).min(last);
+    let part = i128::try_from(rank % 100).unwrap_or_default();
+    let (a, b) = (sorted[below], sorted[(below + 1).min(last)]);
+    let hundredfold = 100 * i128::from(a) + (i128::from(b) - i128::from(a)) * part;
+    i64::try_from((hundredfold + 50).div_euclid(100)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wilson_reaches_its_ends() {
+        for n in 1..2_000 {
+            assert_eq!(wilson_95(0, n).map(|i| i.low), Some(0.0), "0/{n}");
+            assert_eq!(wilson_95(n, n).map(|i| i.high), Some(1.0), "{n}/{n}");
+        }
+    }
 
     /// The 95% intervals, method 3 (Wilson without correction), of table I in R. G. Newcombe,
     /// "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17
@@ -249,15 +270,26 @@ mod tests {
     /// By hand: rank q·(n − 1), then linear between neighbours.
     #[test]
     fn percentiles_by_hand() {
-        for (values, q, expected) in [
-            (&[][..], 0.5, None),
-            (&[7][..], 0.99, Some(7.0)),
-            (&[10, 20][..], 0.5, Some(15.0)),
-            (&[10, 20, 30, 40, 50][..], 0.9, Some(46.0)),
-            (&[5, 5, 5, 9][..], 0.5, Some(5.0)),
-            (&[1, 2, 3][..], 1.0, Some(3.0)),
+        for (values, percent, expected) in [
+            (&[][..], 50, None),
+            (&[7][..], 99, Some(7)),
+            (&[10, 20][..], 50, Some(15)),
+            (&[10, 20, 30, 40, 50][..], 90, Some(46)),
+            (&[5, 5, 5, 9][..], 50, Some(5)),
+            (&[1, 2, 3][..], 100, Some(3)),
+            // 1.5 and −1.5, half up.
+            (&[1, 2][..], 50, Some(2)),
+            (&[-2, -1][..], 50, Some(-1)),
+            (&[i64::MIN, i64::MAX][..], 50, Some(0)),
         ] {
-            assert_eq!(percentile(values, q), expected, "{values:?} {q}");
+            assert_eq!(
+                percentile(values, percent),
+                expected,
+                "{values:?} {percent}"
+            );
         }
+        // Rank 64.35 between 0 and 10: 3.5, which no binary fraction is.
+        let values: Vec<i64> = (0..66).map(|i| if i == 65 { 10 } else { 0 }).collect();
+        assert_eq!(percentile(&values, 99), Some(4));
     }
 }

@@ -368,13 +368,15 @@ impl Sides {
             .collect()
     }
 
-    /// From the first start of the new one to the last end of the old one, or as far as the record goes.
+    /// From the first start of the new one until the old one last ran, or as far as the record goes.
     fn stretch(&self) -> Option<(i64, i64)> {
         let from = self.new.first_started_ms?;
-        let until = match (self.old.open, self.old.last_ended_ms) {
-            (0, Some(ended)) => ended.max(self.old.edges.last_ms()),
-            _ => self.last_look_ms.max(self.old.edges.last_ms()),
+        let known = if self.old.open > 0 {
+            Some(self.last_look_ms)
+        } else {
+            self.old.last_ended_ms
         };
+        let until = known.unwrap_or(from).max(self.old.edges.last_ms());
         Some((from, until.max(from)))
     }
 

@@ -87,8 +87,8 @@ impl Reading<'_> {
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
         self.each_stay(question, |stay| {
             let from = stay.from_ms.max(since);
-            // Seen once and no more, it was so for a moment.
-            let over = stay.until_ms.max(stay.from_ms + i64::from(stay.is_last));
+            // It still stood so at the moment at which it was last seen.
+            let over = stay.until_ms + i64::from(stay.is_last);
             if from >= over.min(until) {
                 return Ok(());
             }

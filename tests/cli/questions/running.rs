@@ -80,6 +80,13 @@ fn the_most_that_ran_at_once() {
         ),
         (&["--until", "2024-04-30T23:55:05Z"], &[], json!([])),
         (&["--deployment", "9"], &[], json!([])),
+        // The last look was at 12:45, and of later nothing is known.
+        (
+            &["--since", "2024-05-01T12:45:00Z", "--by", "hour"],
+            &["hour"],
+            json!([[day("12:00:00"), day("12:45:00"), 2]]),
+        ),
+        (&["--since", "2024-05-01T12:45:00.001Z"], &[], json!([])),
     ] {
         let rows = place.rows(&[&["concurrency"], more].concat());
         assert_columns(&rows, &[fields, &["at", "running"]].concat(), expected);

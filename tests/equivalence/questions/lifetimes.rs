@@ -1,0 +1,212 @@
+//! How long processes lived, a second time: each survival by its definition, length by length.
+
+use serde_json::{Value, json};
+
+use crate::answered::{ask, assert_rows, group, grouped, quantile, reasons, row};
+use crate::known::{
+    Known, PHASES, Record, Span, Stands, Went, minute, records, time, whole, windows,
+};
+
+/// A process in one phase.
+struct Lasted {
+    length: i64,
+    ended: bool,
+    /// How old it was, counted from the phase's beginning, when it came under observation; none
+    /// where that was so from the beginning.
+    met: Option<i64>,
+}
+
+/// The product-limit estimate: the earliest length by which so many hundredths have ended.
+fn survival(lasted: &[Lasted], num: u32) -> Option<i64> {
+    let mut ends: Vec<i64> = lasted
+        .iter()
+        .filter(|l| l.ended)
+        .map(|l| l.length)
+        .collect();
+    ends.sort_unstable();
+    ends.dedup();
+    let left = 1.0 - f64::from(num) / 100.0;
+    let mut survival = 1.0;
+    for at in ends {
+        let met = |l: &&Lasted| l.met.is_none_or(|met| met < at);
+        let at_risk = lasted.iter().filter(met).filter(|l| l.length >= at).count();
+        let ended = lasted
+            .iter()
+            .filter(met)
+            .filter(|l| l.ended && l.length == at)
+            .count();
+        if at_risk > 0 {
+            survival *= 1.0 - ended as f64 / at_risk as f64;
+        }
+        // Where the truth is exactly at the mark, a product of fractions may end a bit above it.
+        if ended > 0 && survival <= left + 1e-12 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
+    let known = record.known();
+    let inside: Vec<&Known> = known.iter().filter(|p| span.has(p.created())).collect();
+    let mut lasted = Vec::new();
+    let mut excluded = Vec::new();
+    for process in inside {
+        for phase in PHASES {
+            let (from, to, ended) = match process.phase(phase) {
+                Went::Ended(from, to) => (from, to, true),
+                Went::Censored(from, seen) => (from, seen, false),
+                Went::Excluded(why) => {
+                    excluded.push(format!("{phase}.{why}"));
+                    continue;
+                }
+                Went::NotReached => continue,
+            };
+            let met = record.met(process);
+            let mut key = group(by, process.latest(), process.created());
+            key["phase"] = json!(phase);
+            lasted.push((
+                key,
+                Lasted {
+                    length: to - from,
+                    ended,
+                    // One watched from its creation is not late for a phase that is said to begin before.
+                    met: (met > from.max(process.created())).then(|| met - from),
+                },
+            ));
+        }
+    }
+    let rows = grouped(lasted)
+        .into_iter()
+        .map(|(key, lasted)| {
+            let ended: Vec<i64> = lasted
+                .iter()
+                .filter(|l| l.ended)
+                .map(|l| l.length)
+                .collect();
+            let n = ended.len() as i64;
+            let mean = (n > 0).then(|| (2 * ended.iter().sum::<i64>() + n).div_euclid(2 * n));
+            let numbers = json!({
+                "n": n,
+                "censored": lasted.len() as i64 - n,
+                "delayed": lasted.iter().filter(|l| l.met.is_some()).count(),
+                "mean_ms": mean,
+                "p50_ms": quantile(&ended, 50),
+                "p90_ms": quantile(&ended, 90),
+                "p99_ms": quantile(&ended, 99),
+                "max_ms": ended.iter().max(),
+                "survival_p50_ms": survival(&lasted, 50),
+                "survival_p90_ms": survival(&lasted, 90),
+            });
+            row(&key, numbers)
+        })
+        .collect();
+    (rows, reasons(excluded))
+}
+
+#[test]
+fn every_phase_of_every_group() {
+    for record in records() {
+        let place = record.imported();
+        for by in ["", "region,deployment", "app,hour"] {
+            for span in windows() {
+                let answer = ask(&place, &["lifetimes"], by, span);
+                let (rows, excluded) = expected(&record, by, span);
+                let what = format!("by {by} in {span:?}");
+                assert_rows(&answer["rows"], &rows, &what);
+                assert_eq!(answer["excluded"], excluded, "{what}");
+            }
+        }
+    }
+}
+
+/// The cases that the test above is for do come up.
+#[test]
+fn the_fleets_show_what_there_is_to_count() {
+    let of = |record: &Record, by: &str| expected(record, by, Span::default()).0;
+    let [whole, broken, _] = records();
+    let sum = |rows: &[Value], field: &str| -> i64 {
+        rows.iter().map(|row| row[field].as_i64().unwrap()).sum()
+    };
+    for record in [&whole, &broken] {
+        let rows = of(record, "");
+        assert!(
+            sum(&rows, "delayed") > 30 && sum(&rows, "censored") > 20,
+            "{rows:#?}"
+        );
+        assert!(
+            rows.iter()
+                .all(|row| row["survival_p90_ms"] != row["p90_ms"])
+        );
+    }
+    let met = |process: &Known| broken.met(process);
+    let known = broken.known();
+    let after_pause = known
+        .iter()
+        .filter(|p| met(p) == minute(375) && p.created() < minute(375));
+    assert!(after_pause.count() > 5, "delayed by the pause");
+    let lost = known.iter().filter(|p| p.stands == Stands::Lost);
+    assert!(lost.count() > 10);
+}
+
+#[test]
+fn whoever_lived_longer() {
+    for record in records() {
+        let place = record.imported();
+        for span in windows() {
+            for (length, said) in [(1, "1ms"), (1_200_000, "20m")] {
+                let mut expected: Vec<Value> = Vec::new();
+                for process in record.known() {
+                    let terminated = process.terminated();
+                    let lifetime = terminated.map(|end| end - process.created());
+                    let age =
+                        (!process.has_ended()).then(|| process.last_seen() - process.created());
+                    if !span.has(process.created())
+                        || lifetime.or(age).is_none_or(|lasted| lasted <= length)
+                    {
+                        continue;
+                    }
+                    let latest = process.latest();
+                    expected.push(json!({
+                        "process_id": process.id(), "app_id": latest.app_id,
+                        "region": latest.region, "deployment_id": latest.deployment_id,
+                        "outcome": format!("{:?}", process.stands).to_lowercase(),
+                        "created_at": time(process.created()),
+                        "last_seen_at": time(process.last_seen()),
+                        "lifetime_ms": lifetime, "age_so_far_ms": age,
+                    }));
+                }
+                let answer = ask(&place, &["lifetimes", "--longer-than", said], "", span);
+                assert_rows(&answer["rows"], &expected, &format!("{said} in {span:?}"));
+                let rows = answer["rows"].as_array().unwrap();
+                let lengths: Vec<i64> = rows
+                    .iter()
+                    .map(|row| {
+                        row["lifetime_ms"]
+                            .as_i64()
+                            .or(row["age_so_far_ms"].as_i64())
+                            .unwrap()
+                    })
+                    .collect();
+                assert!(lengths.is_sorted_by(|a, b| a >= b), "the longest first");
+            }
+        }
+    }
+    // One that lived just so long is not among those who lived longer.
+    let record = whole();
+    let place = record.imported();
+    let mut lengths: Vec<i64> = record
+        .known()
+        .iter()
+        .filter_map(|p| Some(p.terminated()? - p.created()))
+        .collect();
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    let rows = place.rows(&["lifetimes", "--longer-than", &format!("{median}ms")]);
+    let listed = rows
+        .iter()
+        .filter(|row| row["lifetime_ms"].is_i64())
+        .count();
+    let longer = lengths.iter().filter(|length| **length > median).count();
+    assert_eq!(listed, longer);
+}
