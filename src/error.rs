@@ -149,6 +149,15 @@ pub enum Error {
         /// The deployment asked for.
         deployment: String,
     },
+    /// An answer would go on over too many days, hours or steps, as it does where a record is dated
+    /// thousands of years away from the others.
+    #[error("the answer would have {stretches} stretches of time, and {most} are the most")]
+    TooFine {
+        /// How many it would have.
+        stretches: i64,
+        /// How many it may have.
+        most: i64,
+    },
     /// An SQL text is not one statement that only reads.
     #[error("{reason}")]
     RefusedSql {

@@ -142,6 +142,10 @@ impl From<Error> for Failure {
             Error::FirstDeployment { .. } => failure
                 .into_usage()
                 .hint("name both with two dots between, such as 43..44"),
+            Error::TooFine { .. } => failure.into_usage().hint(
+                "narrow the time with --since and --until, or take longer stretches: --by day, or a \
+                 longer --step",
+            ),
             Error::RefusedSql { .. } => {
                 failure.hint("`prochist sql --schema` shows the views and their columns")
             }

@@ -69,7 +69,7 @@ impl Reading<'_> {
         let mut rows = Vec::new();
         let end = until.min(last_known.saturating_add(1));
         for (place, mut edges) in places {
-            for peak in edges.peaks(end, question.bucket_ms()) {
+            for peak in edges.peaks(end, question.bucket_ms())? {
                 rows.push(ConcurrencyRow {
                     key: question.key_at(place.clone(), to_time(peak.at_ms)?),
                     at: to_time(peak.at_ms)?,
@@ -121,14 +121,14 @@ impl Edges {
 
     /// The peak of each day or hour until before `end_ms`, or of all of it; only of those in which the
     /// number was ever above zero.
-    pub fn peaks(&mut self, end_ms: i64, bucket_ms: Option<i64>) -> Vec<Peak> {
+    pub fn peaks(&mut self, end_ms: i64, bucket_ms: Option<i64>) -> Result<Vec<Peak>, Error> {
         self.0.sort_unstable_by_key(|(at, _)| *at);
         let Some((begin_ms, _)) = self.0.first().copied() else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let mut edges = self.0.chunk_by(|a, b| a.0 == b.0).peekable();
         let (mut level, mut peaks) = (0, Vec::new());
-        for (from, until) in buckets(begin_ms, end_ms, bucket_ms) {
+        for (from, until) in buckets(begin_ms, end_ms, bucket_ms)? {
             let mut peak = Peak { at_ms: from, level };
             while let Some(at_once) = edges.next_if(|edges| edges[0].0 < until) {
                 // All that happens at a moment has happened then.
@@ -144,7 +144,7 @@ impl Edges {
                 peaks.push(peak);
             }
         }
-        peaks
+        Ok(peaks)
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
         for (from, until) in runs {
             edges.add(*from, *until, 1);
         }
-        let peaks = edges.peaks(end, bucket);
+        let peaks = edges.peaks(end, bucket).expect("not too many");
         peaks.iter().map(|peak| (peak.at_ms, peak.level)).collect()
     }
 

@@ -283,22 +283,35 @@ impl Question {
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// The hours of more than twenty years.
+const MOST_BUCKETS: i64 = 200_000;
+
 /// The parts of a stretch of time that lie in different days or hours of UTC, of whatever size is
 /// given; each with its own beginning and end. What has no length has no parts.
+///
+/// # Errors
+/// [`Error::TooFine`] for more than [`MOST_BUCKETS`].
 pub(super) fn buckets(
     from_ms: i64,
     until_ms: i64,
     size_ms: Option<i64>,
-) -> impl Iterator<Item = (i64, i64)> {
+) -> Result<impl Iterator<Item = (i64, i64)>, Error> {
+    let stretches = size_ms.map_or(1, |size| until_ms.saturating_sub(from_ms) / size);
+    if stretches > MOST_BUCKETS {
+        return Err(Error::TooFine {
+            stretches,
+            most: MOST_BUCKETS,
+        });
+    }
     let mut at = from_ms;
-    std::iter::from_fn(move || {
+    Ok(std::iter::from_fn(move || {
         let part = (at < until_ms).then(|| {
             let next = size_ms.map_or(until_ms, |size| at - at.rem_euclid(size) + size);
             (at, next.min(until_ms))
         })?;
         at = part.1;
         Some(part)
-    })
+    }))
 }
 
 /// The condition that a filter is, over columns `app_id`, `region` and `deployment_id`.
@@ -372,7 +385,10 @@ mod tests {
 
     #[test]
     fn a_stretch_is_cut_at_the_hours_of_utc() {
-        let cut = |from, until, size| buckets(from, until, size).collect::<Vec<_>>();
+        let cut = |from, until, size| {
+            let parts = buckets(from, until, size).expect("not too many");
+            parts.collect::<Vec<_>>()
+        };
         let hour = Some(3_600_000);
         assert_eq!(cut(5, 9, None), [(5, 9)]);
         assert_eq!(cut(5, 5, None), []);
@@ -387,6 +403,9 @@ mod tests {
             ]
         );
         assert_eq!(cut(0, 3_600_000, hour), [(0, 3_600_000)]);
+        assert!(buckets(0, 200_001, Some(1)).is_err());
+        assert!(buckets(i64::MIN, i64::MAX, hour).is_err());
+        assert_eq!(cut(0, 200_000, Some(1)).len(), 200_000);
     }
 
     #[test]

@@ -352,7 +352,7 @@ impl Sides {
         // From the last step before it to the first one after.
         let from = from - from.rem_euclid(step);
         let until = until + (-until).rem_euclid(step);
-        buckets(from, until.saturating_add(1), Some(step))
+        buckets(from, until.saturating_add(1), Some(step))?
             .map(|(at, _)| {
                 let count = |side: &Side| side.running.at(at).unsigned_abs();
                 Ok(ShareRow {

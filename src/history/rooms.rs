@@ -57,6 +57,9 @@ impl History {
     }
 }
 
+/// More rooms in one process count as so many, so that a record that claims all there are breaks no sum.
+const MOST_ROOMS: i64 = 1 << 40;
+
 /// The rooms of one process while nothing about them changed.
 struct Stay {
     process_key: i64,
@@ -92,7 +95,7 @@ impl Reading<'_> {
             if from >= over.min(until) {
                 return Ok(());
             }
-            for (from, to) in buckets(from, over.min(until), question.bucket_ms()) {
+            for (from, to) in buckets(from, over.min(until), question.bucket_ms())? {
                 let (of, at) = (&stay.deployment_id, to_time(from)?);
                 let key = question.key(&stay.app_id, &stay.region, of, at);
                 let sum = sums.entry(key).or_default();
@@ -110,12 +113,16 @@ impl Reading<'_> {
             }
             let place = question.place(&stay.app_id, &stay.region, &stay.deployment_id);
             let edges = levels.entry(place).or_default();
-            edges.add(from, Some(over), stay.allocated);
+            edges.add(
+                from,
+                Some(over),
+                stay.allocated.clamp(-MOST_ROOMS, MOST_ROOMS),
+            );
             Ok(())
         })?;
         let mut peaks = BTreeMap::new();
         for (place, mut edges) in levels {
-            for peak in edges.peaks(until.min(edges.last_ms()), question.bucket_ms()) {
+            for peak in edges.peaks(until.min(edges.last_ms()), question.bucket_ms())? {
                 peaks.insert(question.key_at(place.clone(), to_time(peak.at_ms)?), peak);
             }
         }

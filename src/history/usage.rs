@@ -58,7 +58,7 @@ impl Reading<'_> {
             };
             let from = started_at.millis().max(since);
             let to = (started_at.millis() + length).min(until);
-            for (from, to) in buckets(from, to, question.bucket_ms()) {
+            for (from, to) in buckets(from, to, question.bucket_ms())? {
                 let (of, at) = (&life.deployment_id, to_time(from)?);
                 let key = question.key(&life.app_id, &life.region, of, at);
                 let row = groups.entry(key).or_default();

@@ -237,3 +237,54 @@ fn holds_across_the_edge_of_a_window() {
         json!([[2, (900 + 595) * S]]),
     );
 }
+
+/// A life of ten thousand years, more rooms than there are, and a roll-out by the millisecond.
+#[test]
+fn what_would_be_too_much_is_refused_with_a_way_out() {
+    let old = lived(
+        "old",
+        [
+            "0000-01-01T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "",
+            "9999-12-31T23:59:59Z",
+        ],
+        "stopped",
+    );
+    let full = with(
+        lived(
+            "full",
+            ["2024-05-01T10:00:00Z", "2024-05-01T10:00:00Z", "", ""],
+            "running",
+        ),
+        json!({"deploymentId": 2, "roomsAllocated": i64::MAX, "roomsPerProcess": i64::MAX}),
+    );
+    let other = with(full.clone(), json!({"processId": "other"}));
+    let place = recording(&[
+        json!({"observedAt": day("10:00:00"), "processes": [old, full, other]}),
+        json!({"observedAt": day("11:00:00"), "processes": [old, full, other]}),
+    ]);
+    for args in [
+        &["usage", "--by", "hour"][..],
+        &["usage", "--by", "day"],
+        &["concurrency", "--by", "hour"],
+        &["rollout", "1..2", "--over-time", "--step", "1ms"],
+    ] {
+        let ran = place.run(args).ended(2);
+        assert!(
+            ran.stderr.starts_with("error: the answer would have "),
+            "{ran:?}"
+        );
+        assert!(ran.stderr.contains("hint: narrow the time"), "{ran:?}");
+    }
+    let window = ["--since", &day("10:00:00"), "--until", &day("11:00:00")];
+    for command in ["usage", "concurrency", "rooms"] {
+        let rows = place.rows(&[&[command, "--by", "hour"], &window[..]].concat());
+        assert_eq!(rows.len(), 1, "{command}");
+    }
+    let rooms = &place.rows(&["rooms"])[0];
+    assert_eq!(
+        (&rooms["peak_allocated"], &rooms["allocated_ms"]),
+        (&json!(2_i64 << 40), &json!(i64::MAX))
+    );
+}
