@@ -137,6 +137,7 @@ pub struct FailuresArgs {
 /// Two deployments with two dots between them.
 fn two_deployments(text: &str) -> Result<(String, String), String> {
     match text.split_once("..") {
+        Some((a, b)) if a == b && !a.is_empty() => Err("the same deployment twice".to_owned()),
         Some((a, b)) if !a.is_empty() && !b.is_empty() => Ok((a.to_owned(), b.to_owned())),
         _ => Err("not two deployments: give both with two dots between, such as 43..44".to_owned()),
     }
@@ -178,8 +179,8 @@ pub struct RoomsArgs {
   prochist rollout 44 --over-time --step 5m       both, every five minutes
   prochist rollout --until 2024-05-02             the latest that had begun by then")]
 pub struct RolloutArgs {
-    /// The new deployment, or the one before and the new one [default: the latest]
-    #[arg(value_name = "[A..]B", value_parser = takeover)]
+    /// The new deployment, or the one before and the new one with two dots between [default: the latest]
+    #[arg(value_name = "DEPLOYMENT", value_parser = takeover)]
     pub takeover: Option<Takeover>,
     #[command(flatten)]
     pub about: QuestionArgs,

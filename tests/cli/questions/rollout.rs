@@ -119,6 +119,19 @@ fn which_one_is_meant() {
     ] {
         assert_eq!(place.run(args).ended(2).stderr, error, "{args:?}");
     }
+    for args in [
+        &["rollout", "7..7"][..],
+        &["rollout", "7.."],
+        &["failures", "--compare", "7..7"],
+        &["failures", "--compare", "7"],
+        &["failures", "--bursts", "--by", "day"],
+        &["ports", "--within", "0s"],
+        &["ports", "--conflicts", "--by", "host"],
+        &["lifetimes", "--zombies", "--longer-than", "1h"],
+    ] {
+        let ran = place.run(args).ended(2);
+        assert!(ran.stderr.starts_with("error: "), "{ran:?}");
+    }
 }
 
 /// One of the old is lost, and none is open; one of each runs from 10:10 on, which is half.
