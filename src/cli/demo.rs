@@ -236,7 +236,14 @@ fn holders(history: &History, everything: &Question, output: &Output) -> Result<
         last.len(),
         holders.len(),
     ))?;
-    let fields = ["process_id", "held_from", "held_until", "gap_ms", "outcome"];
+    let fields = [
+        "process_id",
+        "transport",
+        "held_from",
+        "held_until",
+        "gap_ms",
+        "outcome",
+    ];
     output.table(&fields, last)
 }
 

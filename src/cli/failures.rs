@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use prochist::Group;
-use prochist::history::{Answer, BurstRow, ComparisonRow, Row};
+use prochist::history::{Answer, BurstRow, ComparisonRow, Row, Watched};
 use serde_json::{Value, json};
 
 use super::args::FailuresArgs;
@@ -30,7 +30,7 @@ pub fn run(args: &FailuresArgs, database: &Path, output: &Output) -> Result<Done
         let answer = history.bursts(&question)?;
         let fields: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
         let done = output.answer(&answer, &fields, fail_on_gap);
-        if output.format() == Format::Table {
+        if output.format() == Format::Table && answer.coverage.watched != Watched::None {
             say!("{}", told(&answer));
         }
         return done;

@@ -191,7 +191,10 @@ impl Output {
                 );
             }
         }
-        if answer.rows.is_empty() && self.format() != Format::Json {
+        if answer.rows.is_empty()
+            && answer.never_recorded.is_empty()
+            && self.format() != Format::Json
+        {
             say!("{}", nothing(coverage));
         }
         for never in &answer.never_recorded {

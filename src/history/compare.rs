@@ -176,12 +176,23 @@ fn verdict(
         p if p < 0.000_1 => "p < 0.0001".to_owned(),
         p => format!("p = {p:.4}"),
     };
-    let mut text = if p < 0.05 {
+    // The two are different reckonings, and near the edge they may fall on either side of it.
+    let excludes_none = interval.low > 0.0 || interval.high < 0.0;
+    let mut text = if (p < 0.05) != excludes_none {
+        format!(
+            "Of {b} {} failed, of {a} {}: {} points, with 95% confidence {range}, and {chance} that chance \
+             alone would part them so far. That is at the edge: it is no proof of a difference, and none \
+             that there is none. More processes would tell.",
+            percent(other_rate),
+            percent(rate),
+            points(difference),
+        )
+    } else if p < 0.05 {
         let more = if difference > 0.0 { "more" } else { "less" };
         format!(
             "Of {b} {} failed, of {a} {}: {} points, with 95% confidence {range}. If both failed \
-             alike, chance alone would seldom part them so far ({chance}), so {b} did fail {more} \
-             often. That does not say why: they ran at other times and perhaps in other places, under \
+             alike, chance alone would seldom part them so far ({chance}), so {b} most likely \
+             fails {more} often. That does not say why: they ran at other times and perhaps in other places, under \
              another load.",
             percent(other_rate),
             percent(rate),

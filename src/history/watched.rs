@@ -80,6 +80,10 @@ impl Reading<'_> {
             stretches.push((since, Some(until)));
         }
         match (since, until) {
+            // What begins after the last look was not looked at, however soon it ends.
+            (Some(since), Some(until)) if since.millis() > last => {
+                stretches.push((last, Some(until.millis())));
+            }
             (_, Some(until)) if until.millis() - last > PAUSE_MS => {
                 stretches.push((last, Some(until.millis())));
             }
