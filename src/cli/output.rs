@@ -195,7 +195,13 @@ impl Output {
             && answer.never_recorded.is_empty()
             && self.format() != Format::Json
         {
-            say!("{}", nothing(coverage));
+            say!(
+                "{}",
+                match answer.excluded.is_empty() {
+                    true => nothing(coverage),
+                    false => "nothing matches but what is excluded",
+                }
+            );
         }
         for never in &answer.never_recorded {
             say!("{WARNING} {}", misspelt(never));
