@@ -40,7 +40,7 @@ pub struct RolloutRow {
     pub new_processes: u64,
     /// When the first process of the new one started; none if none has.
     pub new_first_started_at: Option<UtcMillis>,
-    /// From when on at least as many of the new ran as of the old; none if it never came to that.
+    /// The first moment at which some of the new ran, and no fewer than of the old; none if there was none.
     pub half_at: Option<UtcMillis>,
     /// When the last process of the old one ended; none while some have no known end.
     pub old_last_ended_at: Option<UtcMillis>,
