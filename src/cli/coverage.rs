@@ -53,12 +53,12 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
                     .unwrap_or_default()
             ));
         }
-        output.text(&text)?;
+        output.prose(&text)?;
         for unwatched in &report.answer.coverage.unwatched {
-            output.text(&format!("{}\n", not_watched(unwatched)))?;
+            output.prose(&format!("{}\n", not_watched(unwatched)))?;
         }
         if report.answer.rows.is_empty() {
-            output.text("no gaps\n")?;
+            output.prose("no gaps\n")?;
             return Ok(Done::Whole);
         }
         let hidden = match report.health.hidden_at_least {
@@ -69,7 +69,7 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
             ),
         };
         let gaps = human::count(report.answer.rows.len() as u64, "gap", "gaps");
-        output.text(&format!("{gaps}{hidden}; {}\n", advice(&report.health)))?;
+        output.prose(&format!("{gaps}{hidden}; {}\n", advice(&report.health)))?;
     }
     output.rows(
         CoverageGap::FIELDS,

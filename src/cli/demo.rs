@@ -159,7 +159,7 @@ fn tour(history: &History, recording: &Recording, output: &Output) -> Result<(),
     let Some(status) = status.rows.first() else {
         return Err(Failure::new("the demo recorded nothing"));
     };
-    output.text(&format!(
+    output.prose(&format!(
         "Recorded {} of {} in {:.1} s: {} in {}, from {} looks of {} HTTP requests.\n",
         human::count(recording.hours, "simulated hour", "simulated hours"),
         recording.app_id,
@@ -170,21 +170,21 @@ fn tour(history: &History, recording: &Recording, output: &Output) -> Result<(),
         recording.requests,
     ))?;
 
-    output.text(
+    output.prose(
         "\nHow long do they live? (percentiles of those that ended; survival counts the open ones \
          too)\n\n",
     )?;
     let lifetimes = history.lifetimes(&everything)?;
     output.table_drawn(&lifetimes.rows, &everything, shapes(&lifetimes.rows))?;
 
-    output.text("\nDid failures rise with a deployment?\n\n")?;
+    output.prose("\nDid failures rise with a deployment?\n\n")?;
     let by_deployment = everything.clone().by([Group::Deployment]);
     let failures = history.failures(&by_deployment)?;
     output.table_drawn(&failures.rows, &by_deployment, None)?;
     worst(history, &everything, &failures.rows, recording, output)?;
     holders(history, &everything, output)?;
     let gaps = history.coverage(&everything)?.answer.rows;
-    output.text(&match gaps.len() {
+    output.prose(&match gaps.len() {
         0 => "\nWhat may be missing: nothing; no list was too short to show all that was new.\n"
             .to_owned(),
         n => format!(
@@ -213,7 +213,7 @@ fn worst(
         return Ok(());
     };
     let (before, worst) = (before.to_string(), worst.to_string());
-    output.text(&format!(
+    output.prose(&format!(
         "\nWas that chance? (failures --compare {before}..{worst}; the simulator made {} the bad one)\n\n",
         recording.bad_deployment
     ))?;
@@ -230,7 +230,7 @@ fn holders(history: &History, everything: &Question, output: &Output) -> Result<
     let port = busiest.port.unwrap_or_default();
     let holders = history.holders(&busiest.host, port, None, everything)?.rows;
     let last = &holders[holders.len().saturating_sub(HOLDERS_SHOWN)..];
-    output.text(&format!(
+    output.prose(&format!(
         "\nWho held {}:{port}, and how soon did the next one get it? (the last {} of {})\n\n",
         busiest.host,
         last.len(),

@@ -75,7 +75,7 @@ pub fn comparison(answer: &Answer<ComparisonRow>, output: &Output) -> Result<(),
         "fisher_p",
     ];
     output.table(&fields, &sides)?;
-    output.text(&format!("\n{}\n", super::table::printable(&row.says)))
+    output.prose(&format!("\n{}\n", super::table::printable(&row.says)))
 }
 
 /// How the bursts are to be read.

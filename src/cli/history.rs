@@ -13,7 +13,7 @@ use super::{Done, human};
 pub fn run(args: &HistoryArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let history = open(database)?.process_history(&args.process_id)?;
     if output.format() == Format::Table {
-        output.text(&summary(&history))?;
+        output.prose(&summary(&history))?;
     }
     output.rows(
         VersionRow::FIELDS,

@@ -234,7 +234,12 @@ impl Output {
         self.text(&table::draw(fields, &rows, self.look))
     }
 
-    /// Writes text for people.
+    /// Writes lines of text for people, broken between words where a terminal is narrower.
+    pub fn prose(&self, text: &str) -> Result<(), Failure> {
+        self.text(&table::prose(text, table::room(self.look)))
+    }
+
+    /// Writes text for people as it is.
     pub fn text(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;

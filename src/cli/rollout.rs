@@ -71,7 +71,7 @@ fn show<R: Row>(
                 lines.push(line);
             }
         }
-        output.text(&lines.concat())?;
+        output.prose(&lines.concat())?;
         if lines.len() < 2 && !args.by_app() {
             shown.by.retain(|group| *group != Group::App);
         }

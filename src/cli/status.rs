@@ -10,9 +10,13 @@ use prochist::model::UtcMillis;
 use super::args::StatusArgs;
 use super::clock::now;
 use super::failure::Failure;
+use super::fit::wrapped;
 use super::output::{Format, Output};
-use super::table::printable;
+use super::table::{printable, room};
 use super::{Done, history::open, human};
+
+/// How far the values stand to the right of the names.
+const INDENT: usize = 12;
 
 pub fn run(args: &StatusArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let history = open(database)?;
@@ -20,6 +24,7 @@ pub fn run(args: &StatusArgs, database: &Path, output: &Output) -> Result<Done, 
     match (output.format(), answer.rows.first()) {
         (Format::Table, Some(status)) => output.text(&screen(
             status,
+            room(output.look),
             answer.coverage.from.zip(answer.coverage.to).map_or_else(
                 || "nothing yet".to_owned(),
                 |(from, to)| format!("{from} to {to}"),
@@ -75,7 +80,7 @@ fn is_fresh(
     Ok(())
 }
 
-fn screen(status: &Status, period: String) -> String {
+fn screen(status: &Status, room: Option<usize>, period: String) -> String {
     let health = &status.health;
     let last_run = status.last_run.as_ref().map_or_else(
         || "none yet".to_owned(),
@@ -144,10 +149,12 @@ fn screen(status: &Status, period: String) -> String {
         ),
         ("advice", advice(health)),
     ];
-    lines
-        .iter()
-        .map(|(name, value)| format!("{name:<11} {value}\n"))
-        .collect()
+    let room = room.map_or(usize::MAX, |room| room.saturating_sub(INDENT));
+    let line = |(name, value): &(&str, String)| {
+        let value = wrapped(value, room).join(&format!("\n{:INDENT$}", ""));
+        format!("{name:<INDENT$}{value}\n")
+    };
+    lines.iter().map(line).collect()
 }
 
 /// How often to sync.

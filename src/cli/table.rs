@@ -1,14 +1,23 @@
 //! Values laid out for people: headings, units, and nothing that could drive a terminal.
 
+use std::iter::zip;
+
 use comfy_table::{
-    Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
+    Cell, CellAlignment, Color, ColumnConstraint, LineStyle, Table, TableStyle, Width, presets,
 };
 use serde_json::{Number, Value};
 
-use super::human;
+use super::fit::{self, Frame, Need};
+use super::{human, records};
 
 /// The columns of characters below which wrapping does more harm than good.
 const NARROWEST: u16 = 20;
+
+/// How many characters stand beside a value in its column.
+const PADDING: usize = 2;
+
+/// The colour of headings.
+pub const HEADING: Color = Color::Cyan;
 
 /// Where a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +36,110 @@ impl Look {
     }
 }
 
-/// Draws rows under headings. On a terminal with lines around it and wrapped to its width, in a
-/// pipe as plain aligned text.
+/// Draws rows under headings: in a pipe as plain aligned text, on a terminal with lines around it and
+/// so that it fits. What would not fit unless a word, a number or a time were broken is drawn without
+/// the columns that hold the same in all rows, which is said once above it; what does not fit then,
+/// without lines between the columns; and what still does not, as records.
 pub fn draw(fields: &[&str], rows: &[Vec<Value>], look: Look) -> String {
-    lines(&laid_out(fields, rows, &numbers(fields.len(), rows), look))
+    draw_in(fields, rows, look, room(look))
+}
+
+/// How many characters fit a line, where anything is to be fitted into it.
+pub fn room(look: Look) -> Option<usize> {
+    // Some terminals, those of `script` and of build servers, say that they have no width.
+    let width = Table::new().width().filter(|width| *width >= NARROWEST);
+    width.map(usize::from).filter(|_| look.has_lines())
+}
+
+/// The same in so much room.
+pub fn draw_in(fields: &[&str], rows: &[Vec<Value>], look: Look, room: Option<usize>) -> String {
+    let Some(room) = room else {
+        let numbers = numbers(fields.len(), rows);
+        return lines(&laid_out(fields, rows, &numbers, look, None));
+    };
+    if let Some(text) = fitted(fields, rows, look, Frame::Lines, room) {
+        return text;
+    }
+    if rows.is_empty() {
+        let names: Vec<String> = fields.iter().map(|field| heading(field)).collect();
+        return prose(&format!("no rows of: {}\n", names.join(", ")), Some(room));
+    }
+    let (alike, told_apart) = alike(fields, rows);
+    let said: Vec<String> = alike
+        .iter()
+        .map(|&i| format!("{}: {}", heading(fields[i]), shown(fields[i], &rows[0][i])))
+        .collect();
+    let said = match said.is_empty() {
+        true => String::new(),
+        false => prose(&format!("{}\n\n", said.join(" · ")), Some(room)),
+    };
+    let fields: Vec<&str> = told_apart.iter().map(|&i| fields[i]).collect();
+    let rows: Vec<Vec<Value>> = rows
+        .iter()
+        .map(|row| told_apart.iter().map(|&i| row[i].clone()).collect())
+        .collect();
+    let table = fitted(&fields, &rows, look, Frame::Lines, room)
+        .or_else(|| fitted(&fields, &rows, look, Frame::Rule, room))
+        .unwrap_or_else(|| records::draw(&fields, &rows, look, room));
+    said + &table
+}
+
+/// A table in so much room, if nothing in it has to be broken.
+fn fitted(
+    fields: &[&str],
+    rows: &[Vec<Value>],
+    look: Look,
+    frame: Frame,
+    room: usize,
+) -> Option<String> {
+    let widths = fit::widths(&needs(fields, rows), frame, room)?;
+    let numbers = numbers(fields.len(), rows);
+    let mut table = laid_out(fields, rows, &numbers, look, Some(&widths));
+    if frame == Frame::Rule {
+        table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─')));
+    }
+    Some(lines(&table))
+}
+
+/// Which columns hold the same in all of several rows, and which do not. Some always do not.
+fn alike(fields: &[&str], rows: &[Vec<Value>]) -> (Vec<usize>, Vec<usize>) {
+    let is_alike = |i: &usize| {
+        let first = rows[0].get(*i);
+        rows.len() > 1 && !is_drawn(fields[*i]) && rows.iter().all(|row| row.get(*i) == first)
+    };
+    let (alike, told_apart): (Vec<usize>, _) = (0..fields.len()).partition(is_alike);
+    match told_apart.is_empty() {
+        true => (Vec::new(), alike),
+        false => (alike, told_apart),
+    }
+}
+
+/// What the columns take.
+pub fn needs(fields: &[&str], rows: &[Vec<Value>]) -> Vec<Need> {
+    let need = |(i, field): (usize, &&str)| {
+        let values = rows.iter().filter_map(|row| row.get(i));
+        let values = values.map(|value| match is_whole(field, value) {
+            true => Need::whole(&shown(field, value)),
+            false => Need::words(&shown(field, value)),
+        });
+        values.fold(Need::words(&heading(field)), Need::and)
+    };
+    fields.iter().enumerate().map(need).collect()
+}
+
+/// Whether a value is never broken, not even between words: `2h 14m` is one number.
+pub fn is_whole(field: &str, value: &Value) -> bool {
+    value.is_number() || is_drawn(field)
+}
+
+/// Lines of text for people, each broken between words where it would not fit.
+pub fn prose(text: &str, room: Option<usize>) -> String {
+    let Some(room) = room else {
+        return text.to_owned();
+    };
+    text.split_inclusive('\n')
+        .map(|line| fit::wrapped(line, room).join("\n"))
+        .collect()
 }
 
 /// Which columns are of numbers: such a one stands to the right, its heading and its dashes too.
@@ -43,23 +152,28 @@ pub fn numbers(width: usize, rows: &[Vec<Value>]) -> Vec<bool> {
         .collect()
 }
 
-/// Rows under headings, not drawn yet.
-pub fn laid_out(fields: &[&str], rows: &[Vec<Value>], numbers: &[bool], look: Look) -> Table {
-    let mut table = without_headings(fields, rows, numbers, look);
+/// Rows under headings, not drawn yet. Columns take what they need, where no widths are given.
+pub fn laid_out(
+    fields: &[&str],
+    rows: &[Vec<Value>],
+    numbers: &[bool],
+    look: Look,
+    widths: Option<&[usize]>,
+) -> Table {
+    let mut table = without_headings(fields, rows, numbers, look, widths);
     table.set_header(fields.iter().zip(numbers).map(|(field, right)| {
         let cell = cell(heading(field), *right);
         match look {
-            Look::Colours => cell.fg(Color::Cyan),
+            Look::Colours => cell.fg(HEADING),
             _ => cell,
         }
     }));
-    // An id is there to be copied, and a shape to be seen whole, so they are the last to be broken over
-    // lines.
-    for (field, column) in fields.iter().zip(table.column_iter_mut()) {
-        if *field == "process_id" || is_drawn(field) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
+    // Without a row, headings are all there is to set widths of.
+    set_widths(
+        &mut table,
+        widths.unwrap_or_default(),
+        ColumnConstraint::Absolute,
+    );
     table
 }
 
@@ -69,20 +183,13 @@ pub fn without_headings(
     rows: &[Vec<Value>],
     numbers: &[bool],
     look: Look,
+    widths: Option<&[usize]>,
 ) -> Table {
     let mut table = Table::new();
-    if look.has_lines() {
-        table.load_style(presets::UTF8_FULL_CONDENSED);
-        // Some terminals, those of `script` and of build servers, say that they have no width.
-        table.set_content_arrangement(match table.width() {
-            Some(width) if width >= NARROWEST => ContentArrangement::Dynamic,
-            _ => ContentArrangement::Disabled,
-        });
-    } else {
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled);
-    }
+    table.load_style(match look.has_lines() {
+        true => presets::UTF8_FULL_CONDENSED,
+        false => presets::NOTHING,
+    });
     for row in rows {
         table.add_row(
             fields
@@ -98,16 +205,40 @@ pub fn without_headings(
                 }),
         );
     }
+    set_widths(
+        &mut table,
+        widths.unwrap_or_default(),
+        ColumnConstraint::Absolute,
+    );
     table
 }
 
+/// Sets how wide the values of each column are, or must be at least.
+pub fn set_widths(table: &mut Table, widths: &[usize], how: impl Fn(Width) -> ColumnConstraint) {
+    for (column, width) in zip(table.column_iter_mut(), widths) {
+        let width = u16::try_from(width + PADDING).unwrap_or(u16::MAX);
+        column.set_constraint(how(Width::Fixed(width)));
+    }
+}
+
 /// The colour of what should catch the eye.
-fn alarm(field: &str, value: &Value) -> Option<Color> {
+pub fn alarm(field: &str, value: &Value) -> Option<Color> {
     match (field, value.as_str()?) {
         ("outcome" | "status" | "of" | "result", "failed") => Some(Color::Red),
         ("outcome", "lost") | ("result", "partial" | "unfinished") => Some(Color::Yellow),
         _ => None,
     }
+}
+
+/// The text in that colour, where there are any.
+pub fn painted(text: &str, colour: Option<Color>, look: Look) -> String {
+    let code = match (look, colour) {
+        (Look::Colours, Some(Color::Red)) => 31,
+        (Look::Colours, Some(Color::Yellow)) => 33,
+        (Look::Colours, Some(HEADING)) => 36,
+        _ => return text.to_owned(),
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 fn cell(text: String, right: bool) -> Cell {
@@ -158,7 +289,7 @@ fn markdown_line(cells: impl Iterator<Item = String>) -> String {
 }
 
 /// A heading: the field's name, with its unit where its values do not carry one.
-fn heading(field: &str) -> String {
+pub fn heading(field: &str) -> String {
     let name = field.strip_suffix("_ms").unwrap_or(field);
     let name = printable(&name.replace('_', " "));
     match field {
@@ -265,52 +396,4 @@ pub fn printable(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn values_carry_their_units() {
-        for (field, value, text) in [
-            ("p50_ms", json!(8_040_000), "2h 14m"),
-            ("p50_ms", json!(8_039_999.7), "2h 14m"),
-            ("created_at_ms", json!(8_040_000), "8040000"),
-            ("rate_low", json!(0.0312), "3.1%"),
-            (
-                "changed",
-                json!(["status", "started_at"]),
-                "status, started_at",
-            ),
-            ("extra", Value::Null, "–"),
-            (
-                "exposed_port",
-                json!({"host": "a", "port": 72941, "name": "n", "transportType": "tls"}),
-                "a:72941/tls",
-            ),
-            (
-                "region",
-                json!("a\u{1b}[2J\u{202e}b"),
-                "a\\u{1b}[2J\\u{202e}b",
-            ),
-        ] {
-            assert_eq!(shown(field, &value), text, "{field}");
-        }
-    }
-
-    #[test]
-    fn a_pipe_gets_plain_aligned_text() {
-        let rows = [
-            vec![json!("a"), json!(5), Value::Null],
-            vec![json!("bcd"), json!(123_456), json!(1_500)],
-        ];
-        assert_eq!(
-            draw(&["host", "holds", "min_gap_ms"], &rows, Look::Plain),
-            " host   holds  min gap\n a          5        –\n bcd   123456     1.5s\n"
-        );
-        assert_eq!(
-            markdown(&["host", "gap_ms"], &[vec![json!("a|b"), json!(5)]]),
-            "| host | gap |\n| --- | --- |\n| a\\|b | 5ms |\n"
-        );
-    }
-}
+mod tests;

@@ -81,12 +81,10 @@ fn for_people(views: &[View], look: Look) -> String {
             let columns: Vec<Vec<Value>> = rows(view)
                 .map(|row| vec![json!(row.column), json!(row.kind), json!(row.meaning)])
                 .collect();
-            format!(
-                "{}: {}\n\n{}",
-                view.name,
-                view.meaning,
-                table::draw(&FIELDS[1..], &columns, look)
-            )
+            let heading = format!("{}: {}\n", view.name, view.meaning);
+            let heading = table::prose(&heading, table::room(look));
+            let columns = table::draw(&FIELDS[1..], &columns, look);
+            format!("{heading}\n{columns}")
         })
         .collect();
     texts.join("\n")
