@@ -27,9 +27,9 @@ pub struct RoomRow {
     pub capacity_ms: i64,
     /// The one as a share of the other; none where there was no room for any.
     pub utilization: Option<f64>,
-    /// The most rooms that were allocated at once; none where none ever was.
-    pub peak_allocated: Option<u64>,
-    /// The first moment at which so many were.
+    /// The most rooms that were allocated at once.
+    pub peak_allocated: u64,
+    /// The first moment at which so many were; none where none ever was.
     pub peak_at: Option<UtcMillis>,
 }
 
@@ -135,7 +135,8 @@ impl Reading<'_> {
                 capacity_ms: sum.capacity_ms,
                 utilization: (sum.capacity_ms > 0)
                     .then(|| sum.allocated_ms as f64 / sum.capacity_ms as f64),
-                peak_allocated: peak.map(|peak| peak.level.unsigned_abs()),
+                // Only what is above zero is a peak.
+                peak_allocated: peak.map_or(0, |peak| peak.level.unsigned_abs()),
                 peak_at: peak.map(|peak| to_time(peak.at_ms)).transpose()?,
                 key,
             });

@@ -100,7 +100,7 @@ fn ask(history: &History) -> Vec<u64> {
     seen.push(deployment.to_string().parse().unwrap());
 
     let rooms = history.rooms(&all).unwrap().rows;
-    let peak = rooms[0].peak_allocated.unwrap();
+    let peak = rooms[0].peak_allocated;
     assert_eq!((rooms[0].processes % of, peak % of), (0, 0), "{rooms:?}");
     seen.push(peak / of);
 

@@ -283,10 +283,8 @@ fn is_of_its_kind(field: &str, value: &Value) -> bool {
         }
         "hidden_at_least" => value.is_null() || value.is_u64(),
         "deployment_id" | "other_deployment_id" => value.is_i64() || value.is_string(),
-        "processes" | "starting" | "running" | "stopping" | "old_running" | "new_running" => {
-            value.is_u64()
-        }
-        "peak_allocated" => value.is_null() || value.is_u64(),
+        "processes" | "starting" | "running" | "stopping" | "old_running" | "new_running"
+        | "peak_allocated" => value.is_u64(),
         "held_until" | "peak_at" | "old_last_ended_at" => value.is_null() || is_time(value),
         "at" | "since" | "until" | "held_from" | "first_seen_at" | "last_seen_at" | "hour" => {
             is_time(value)

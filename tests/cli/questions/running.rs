@@ -195,7 +195,7 @@ fn rooms_against_what_fits() {
             &["app_id"][..],
             json!([
                 ["a", 3, 10_800 * S, 32_400 * S, 3, day("12:30:00")],
-                ["b", 2, 0, 13_500 * S, null, null],
+                ["b", 2, 0, 13_500 * S, 0, null],
             ]),
         ),
         (

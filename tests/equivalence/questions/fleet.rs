@@ -297,7 +297,7 @@ fn rooms_of(stays: &[Stay]) -> Value {
     json!({
         "processes": processes.len(), "allocated_ms": allocated, "capacity_ms": capacity,
         "utilization": (capacity > 0).then(|| allocated as f64 / capacity as f64),
-        "peak_allocated": peak.map(|p| p.0), "peak_at": peak.map(|p| time(p.1)),
+        "peak_allocated": peak.map_or(0, |p| p.0), "peak_at": peak.map(|p| time(p.1)),
     })
 }
 
