@@ -33,11 +33,11 @@ impl Window {
         }
     }
 
-    /// The one moment, a millisecond long.
+    /// The one moment, a millisecond long. The last moment there is has none after it, and so no end.
     pub fn moment(at: UtcMillis) -> Self {
         Self {
             since: Some(at),
-            until: Some(at.plus_millis(1)),
+            until: (at < UtcMillis::MAX).then(|| at.plus_millis(1)),
         }
     }
 
@@ -415,6 +415,11 @@ mod tests {
         assert!(window.contains(a) && !window.contains(b));
         assert!(Window::new(Some(b), Some(a)).is_err());
         assert!(Window::new(Some(a), Some(a)).is_err());
+        for moment in [a, UtcMillis::MIN, UtcMillis::MAX] {
+            let window = Window::moment(moment);
+            assert!(window.contains(moment), "{moment}");
+            assert_eq!(window.until_ms() - window.since_ms(), 1, "{moment}");
+        }
     }
 
     #[test]
