@@ -121,13 +121,33 @@ fn moment(text: &str) -> Result<UtcMillis, String> {
     })
 }
 
+/// More than that lies between no two times that can be kept.
+const LONGEST: Duration = Duration::from_hours(10_000 * 366 * 24);
+
 /// A length of time such as `60s`; not none.
 pub fn length(text: &str) -> Result<Duration, String> {
+    let wrong = match humantime::parse_duration(text) {
+        Ok(length) if length < Duration::from_millis(1) => "too short: give 1ms or more",
+        Ok(length) if length > LONGEST => "too long: give less than 10000y",
+        Ok(length) => return Ok(length),
+        Err(humantime::DurationError::NumberOverflow) => "too long: give less than 10000y",
+        Err(_)
+            if text
+                .strip_prefix('-')
+                .is_some_and(|rest| length(rest).is_ok()) =>
+        {
+            "too short: give 1ms or more"
+        }
+        Err(_) => "not a length of time: give a number with a unit",
+    };
+    Err(format!("{wrong}, such as 60s, 5m or 24h"))
+}
+
+/// The same, but it may be none.
+fn length_or_none(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(length) if !length.is_zero() => Ok(length),
-        _ => Err(
-            "not a length of time: give a number with a unit, such as 60s, 5m or 24h".to_owned(),
-        ),
+        Ok(length) if length.is_zero() => Ok(length),
+        _ => length(text).map_err(|wrong| wrong.replace("1ms or more", "0s, or 1ms or more")),
     }
 }
 
@@ -137,7 +157,7 @@ pub fn length(text: &str) -> Result<Duration, String> {
   prochist status --max-age 10m > /dev/null       for a monitor: 1 if recording has stopped")]
 pub struct StatusArgs {
     /// End with exit code 1 unless a sync ended as complete, and every app was looked at, within this long
-    #[arg(long, value_name = "LENGTH", value_parser = length)]
+    #[arg(long, value_name = "LENGTH", value_parser = length, allow_hyphen_values = true)]
     pub max_age: Option<Duration>,
     /// With --max-age: only this app (may be given again) [default: every app that was ever looked at]
     #[arg(long, value_name = "APP", requires = "max_age")]
@@ -187,7 +207,8 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 24.0, requires = "archive")]
     pub hours: f64,
     /// Time from one snapshot of the archive to the next
-    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "60s", requires = "archive")]
+    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "60s",
+          requires = "archive", allow_hyphen_values = true)]
     pub interval: Duration,
     /// When the archive begins
     #[arg(long, value_name = "TIME", value_parser = moment, default_value = "2024-05-01", requires = "archive")]

@@ -299,7 +299,7 @@ fn a_file_that_is_broken_is_one_clear_line() {
         (
             "interval = '0s'",
             1,
-            "interval: \"0s\" is not a length of time",
+            "interval: \"0s\" is too short: give 1ms or more",
         ),
         (
             "concurrency = 0",

@@ -8,7 +8,7 @@ use prochist::history::{Group, Takeover, Window};
 use prochist::model::UtcMillis;
 
 use super::super::failure::Failure;
-use super::{length, moment};
+use super::{length, length_or_none, moment};
 
 /// What every question can be narrowed to.
 #[derive(Clone, Debug, Args)]
@@ -108,7 +108,8 @@ pub struct LifetimesArgs {
     #[command(flatten)]
     pub grouped: GroupedArgs,
     /// List the processes that lived longer than that, or had when last seen
-    #[arg(long, value_name = "LENGTH", value_parser = length, conflicts_with = "by")]
+    #[arg(long, value_name = "LENGTH", value_parser = length, conflicts_with = "by",
+          allow_hyphen_values = true)]
     pub longer_than: Option<Duration>,
     /// List the processes that are open in the record and no longer reported by anyone: lost, or not
     /// seen for over an hour before the last look
@@ -196,7 +197,8 @@ pub struct RolloutArgs {
     #[arg(long)]
     pub over_time: bool,
     /// With --over-time: how long a step is [default: about two dozen in all]
-    #[arg(long, value_name = "LENGTH", value_parser = length, requires = "over_time")]
+    #[arg(long, value_name = "LENGTH", value_parser = length, requires = "over_time",
+          allow_hyphen_values = true)]
     pub step: Option<Duration>,
 }
 
@@ -289,8 +291,9 @@ pub struct PortsArgs {
     /// List the holders of one host and port
     #[arg(long, value_name = "HOST:PORT")]
     pub endpoint: Option<String>,
-    /// List the holds that began within that long of the end of the one before
-    #[arg(long, value_name = "LENGTH", value_parser = length, conflicts_with_all = ["endpoint", "conflicts"])]
+    /// List the holds that began within that long of the end of the one before; 0s for at once
+    #[arg(long, value_name = "LENGTH", value_parser = length_or_none,
+          conflicts_with_all = ["endpoint", "conflicts"], allow_hyphen_values = true)]
     pub within: Option<Duration>,
     /// List the endpoints that two processes held at once, with both
     #[arg(long, conflicts_with = "endpoint")]

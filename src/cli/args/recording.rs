@@ -59,13 +59,14 @@ pub struct SyncArgs {
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_requests: u64,
     /// How long a run may ask; what is then left waits for the next run
-    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "50s")]
+    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "50s",
+          allow_hyphen_values = true)]
     pub deadline: Duration,
     /// Speak plain http to another machine, though everyone in between can read the token
     #[arg(long)]
     pub allow_http: bool,
     /// If another sync is running, wait for it up to so long, such as 10s, instead of ending at once
-    #[arg(long, value_name = "LENGTH", value_parser = length)]
+    #[arg(long, value_name = "LENGTH", value_parser = length, allow_hyphen_values = true)]
     pub wait: Option<Duration>,
     /// End with exit code 3 if processes may have gone unseen
     #[arg(long, conflicts_with = "every")]

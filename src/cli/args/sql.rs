@@ -23,7 +23,8 @@ pub struct SqlArgs {
     #[arg(value_name = "QUERY", default_value = "-", allow_hyphen_values = true)]
     pub query: String,
     /// Stop after this long, not counting how long the output's reader takes
-    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "10s")]
+    #[arg(long, value_name = "LENGTH", value_parser = length, default_value = "10s",
+          allow_hyphen_values = true)]
     pub timeout: Duration,
     /// Stop after so many rows; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 10_000)]

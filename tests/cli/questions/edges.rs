@@ -288,3 +288,53 @@ fn what_would_be_too_much_is_refused_with_a_way_out() {
         (&json!(2_i64 << 40), &json!(i64::MAX))
     );
 }
+
+/// The year 10000 has no time, so that the moment before it has no end.
+#[test]
+fn the_last_moment_there_is() {
+    let last = "9999-12-31T23:59:59.999Z";
+    let open = lived("open", ["2024-05-01T10:00:00Z", "", "", ""], "starting");
+    let open = with(open, json!({"exposedPort": at_port("h1", 31000, "tcp")}));
+    let place = recording(&[json!({"observedAt": day("10:00:00"), "processes": [open]})]);
+    for args in [
+        &["at", last][..],
+        &["ports", "--endpoint", "h1:31000", "--at", last],
+    ] {
+        let answer = place.json(args);
+        assert_eq!(
+            answer["window"],
+            json!({"since": last, "until": null}),
+            "{args:?}"
+        );
+        assert_eq!(answer["rows"][0]["process_id"], "open", "{args:?}");
+        assert_eq!(answer["coverage"]["watched"], "none", "{args:?}");
+        place.run(args).ok();
+    }
+    assert_eq!(
+        place.rows(&["concurrency", "--since", last]),
+        [] as [Value; 0]
+    );
+}
+
+/// The next one gets the port in the very millisecond in which the one before leaves it.
+#[test]
+fn a_port_taken_at_once() {
+    let held = |id: &str, from: &str, until: &str| {
+        let record = lived(id, [from, from, "", until], "stopped");
+        with(record, json!({"exposedPort": at_port("h1", 31000, "tcp")}))
+    };
+    let (noon, later) = (day("12:00:00"), "2024-05-01T12:00:00.001Z");
+    let place = recording(&[json!({"observedAt": day("13:00:00"), "processes": [
+        held("first", &day("11:00:00"), &noon),
+        held("second", &noon, &noon),
+        held("third", later, &day("12:30:00")),
+    ]})]);
+    let rows = place.rows(&["ports", "--within", "0s"]);
+    assert_columns(&rows, &["process_id", "gap_ms"], json!([["second", 0]]));
+    let rows = place.rows(&["ports", "--within", "1ms"]);
+    assert_columns(
+        &rows,
+        &["process_id", "gap_ms"],
+        json!([["second", 0], ["third", 1]]),
+    );
+}
