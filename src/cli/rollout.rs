@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prochist::history::{Answer, Group, GroupKey, Question, Row};
+use prochist::history::{Answer, Deployed, Group, GroupKey, Question, Row, Takeover};
 use prochist::model::Deployment;
 
 use super::args::RolloutArgs;
@@ -10,12 +10,23 @@ use super::draw::{bars, share_line};
 use super::failure::Failure;
 use super::output::{Drawn, Format, Output};
 use super::table::printable;
-use super::{Done, history::open, human};
+use super::{Done, WARNING, history::open, human};
 
 pub fn run(args: &RolloutArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let question = args.question()?;
+    if let Some(deployment) = question.deployments.first() {
+        return Err(Failure::usage(
+            "--deployment narrows no roll-out, which is about two deployments",
+        )
+        .hint(format!(
+            "name the new one, or both: `prochist rollout {deployment}`, `prochist rollout 43..44`"
+        )));
+    }
     let takeover = args.takeover.clone().unwrap_or_default();
     let history = open(database)?;
+    for line in backward(&takeover, &history.deployments(&question)?) {
+        say!("{WARNING} {line}");
+    }
     if args.over_time {
         let step_ms = args.step.map(human::millis);
         let answer = history.rollout_shares(&takeover, step_ms, &question)?;
@@ -48,6 +59,32 @@ pub fn run(args: &RolloutArgs, database: &Path, output: &Output) -> Result<Done,
     show(args, &question, &answer, drawn, output, |row| {
         (&row.key, [&row.old_deployment_id, &row.new_deployment_id])
     })
+}
+
+/// Says where what is named as the new one began before the old one: in a roll-back, or by mistake.
+fn backward(takeover: &Takeover, deployed: &[Deployed]) -> Vec<String> {
+    let (Some(from), Some(to)) = (&takeover.from, &takeover.to) else {
+        return Vec::new();
+    };
+    let (from, to) = (printable(from), printable(to));
+    let named = |app: &[Deployed], name: &str| {
+        let is_it = |d: &&Deployed| printable(&d.deployment_id.to_string()) == name;
+        app.iter().find(is_it).map(|d| d.first_created_at)
+    };
+    let of_app = deployed.chunk_by(|a, b| a.app_id == b.app_id);
+    of_app
+        .filter(|app| {
+            let (old, new) = (named(app, &from), named(app, &to));
+            old.zip(new).is_some_and(|(old, new)| new < old)
+        })
+        .map(|app| {
+            format!(
+                "{to} began before {from} in {}, so this shows a way back; how {from} took over is \
+                 `prochist rollout {to}..{from}`",
+                printable(&app[0].app_id)
+            )
+        })
+        .collect()
 }
 
 /// Shows it; people are told once which roll-out of which app it is, and need not read that again in

@@ -3,7 +3,7 @@
 
 use super::answer::NeverRecorded;
 use super::question::FILTER;
-use super::{Question, Reading};
+use super::{History, Question, Reading};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, UtcMillis};
@@ -11,11 +11,24 @@ use crate::store::{deployment, time};
 
 /// A deployment of one app.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Deployed {
+pub struct Deployed {
+    /// The app.
     pub app_id: String,
+    /// The deployment.
     pub deployment_id: Deployment,
     /// When the first of its processes was created.
     pub first_created_at: UtcMillis,
+}
+
+impl History {
+    /// The deployments of the apps and in the regions asked about, app by app in order of the creation
+    /// of their first process; the window is not used.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] or [`Error::Damaged`].
+    pub fn deployments(&self, question: &Question) -> Result<Vec<Deployed>, Error> {
+        self.read(|reading| reading.deployments(question))
+    }
 }
 
 impl Reading<'_> {

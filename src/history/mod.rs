@@ -43,6 +43,7 @@ pub use compare::ComparisonRow;
 pub use concurrency::ConcurrencyRow;
 pub use conflicts::ConflictRow;
 pub use coverage::{CoverageReport, RunCounts, RunRow, WatermarkRow};
+pub use deployments::Deployed;
 pub use failures::FailureRow;
 pub use health::Health;
 pub use holders::HolderRow;
@@ -97,8 +98,8 @@ impl History {
     /// Opens the file at `path`, which must be there.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::NotSqlite`], [`Error::NotOurs`], [`Error::NewerSchema`],
-    /// [`Error::OlderSchema`] (opening a [`crate::Store`] upgrades it), [`Error::Unreadable`] or
+    /// [`Error::NotFound`], [`Error::Empty`], [`Error::NotSqlite`], [`Error::NotOurs`],
+    /// [`Error::NewerSchema`], [`Error::OlderSchema`] (opening a [`crate::Store`] upgrades it), [`Error::Unreadable`] or
     /// [`Error::Open`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         Ok(Self {

@@ -117,7 +117,7 @@ fn which_one_is_meant() {
             "error: no process of deployment 42 was ever recorded (there are 9, 8, 7, dep-blue)\n",
         ),
     ] {
-        assert_eq!(place.run(args).ended(2).stderr, error, "{args:?}");
+        assert_eq!(place.run(args).ended(1).stderr, error, "{args:?}");
     }
     for args in [
         &["rollout", "7..7"][..],
@@ -125,13 +125,39 @@ fn which_one_is_meant() {
         &["failures", "--compare", "7..7"],
         &["failures", "--compare", "7"],
         &["failures", "--bursts", "--by", "day"],
-        &["ports", "--within", "0s"],
         &["ports", "--conflicts", "--by", "host"],
         &["lifetimes", "--zombies", "--longer-than", "1h"],
     ] {
         let ran = place.run(args).ended(2);
         assert!(ran.stderr.starts_with("error: "), "{ran:?}");
     }
+}
+
+/// A roll-back is asked for in that order, and so is a roll-out by mistake.
+#[test]
+fn the_newer_before_the_older() {
+    let place = recorded();
+    let warned = |args: &[&str]| {
+        let ran = place.run(&[&["rollout"], args].concat()).ok();
+        let warnings = ran
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("warning:"));
+        warnings.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for args in [&["8..7"][..], &["8..7", "--over-time"]] {
+        assert_eq!(
+            warned(args),
+            [
+                "warning: 7 began before 8 in a, so this shows a way back; how 8 took over is \
+              `prochist rollout 7..8`"
+            ]
+        );
+    }
+    assert_eq!(warned(&["9..dep-blue"]).len(), 1);
+    assert_eq!(warned(&["9..dep-blue", "--app", "a"]), [] as [&str; 0]);
+    assert_eq!(warned(&["7..8"]), [] as [&str; 0]);
+    assert_eq!(warned(&["8"]), [] as [&str; 0]);
 }
 
 /// One of the old is lost, and none is open; one of each runs from 10:10 on, which is half.
