@@ -12,6 +12,12 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The file is empty, and reading never writes one.
+    #[error("history database {path:?} is empty: nothing was ever recorded in it")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The folder that the file was to be made in is missing.
     #[error("the folder of history database {path:?} does not exist")]
     NoFolder {

@@ -56,7 +56,7 @@ pub fn run(args: &DemoArgs, database: Option<&Path>, output: &Output) -> Result<
 fn clear(database: &Path) -> Result<(), Failure> {
     let history = match History::open(database) {
         Ok(history) => history,
-        Err(Error::NotFound { .. }) => return Ok(()),
+        Err(Error::NotFound { .. } | Error::Empty { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     if !history.sources()?.iter().all(|source| is_demo(source)) {

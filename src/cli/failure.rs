@@ -1,6 +1,7 @@
 //! What people see when a command fails: one line that names the thing, a hint, an exit code.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use prochist::Error;
@@ -108,6 +109,20 @@ impl From<Error> for Failure {
                 "record one with `prochist demo`, `prochist sync` or `prochist import`, or name \
                  another with --db PATH",
             ),
+            Error::Empty { .. } => failure.hint(
+                "record into it with `prochist sync` or `prochist import`, or name another with --db \
+                 PATH",
+            ),
+            Error::Unreadable { ref path, ref source } if source.kind() == ErrorKind::IsADirectory => {
+                let inside = path.join("history.db");
+                failure.hint(format!("--db takes a file, such as {}", inside.display()))
+            }
+            Error::Unreadable { ref source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                failure.hint(
+                    "run it as a user who may read the file and enter its folder, or name another file \
+                     with --db PATH",
+                )
+            }
             Error::NoFolder { .. } => {
                 failure.hint("make the folder first, or name another with --db PATH")
             }
@@ -138,10 +153,9 @@ impl From<Error> for Failure {
             Error::UnknownEndpoint { .. } => {
                 failure.hint("list the endpoints that were held with `prochist ports`")
             }
-            Error::UnknownDeployment { .. } => failure.into_usage(),
-            Error::FirstDeployment { .. } => failure
-                .into_usage()
-                .hint("name both with two dots between, such as 43..44"),
+            Error::FirstDeployment { .. } => {
+                failure.hint("name both with two dots between, such as 43..44")
+            }
             Error::TooFine { .. } => failure.into_usage().hint(
                 "narrow the time with --since and --until, or take longer stretches: --by day, or a \
                  longer --step",

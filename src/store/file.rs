@@ -110,10 +110,12 @@ impl Drop for Store {
 
 /// Opens the file to read it, without changing a byte of it.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, Error> {
-    if !matches!(look(path)?, Found::Ours) {
-        return Err(Error::NotFound {
-            path: path.to_owned(),
-        });
+    let found = look(path)?;
+    let path_named = path.to_owned();
+    match found {
+        Found::Ours => {}
+        Found::Blank => return Err(Error::Empty { path: path_named }),
+        Found::Nothing => return Err(Error::NotFound { path: path_named }),
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(with_schema_version);
@@ -215,7 +217,7 @@ pub(super) fn look(path: &Path) -> Result<Found, Error> {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .and_then(|file| file.pragma_query_value(None, "application_id", |row| row.get(0)))
-    .map_err(|source| open_error(path, source))?;
+    .map_err(|source| unreadable(path, source))?;
     if id == APPLICATION_ID {
         Ok(Found::Ours)
     } else {
@@ -398,8 +400,29 @@ fn not_writable(path: &Path, source: std::io::Error) -> Error {
     }
 }
 
+/// SQLite says neither why it could not open a file nor its name as it was given; the system does.
+fn unreadable(path: &Path, source: rusqlite::Error) -> Error {
+    if source.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
+        // What cannot be opened is not closed again, so that no lock on it is given up.
+        && let Err(source) = fs::File::open(path)
+    {
+        return Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+    }
+    open_error(path, source)
+}
+
 fn open_error(path: &Path, source: rusqlite::Error) -> Error {
     let path = path.to_owned();
+    // Its text would only name the file again, as it was given to SQLite.
+    let source = match source {
+        rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::CannotOpen => {
+            rusqlite::Error::SqliteFailure(code, None)
+        }
+        source => source,
+    };
     match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => Error::NotSqlite { path },
         Some(rusqlite::ErrorCode::ReadOnly) => Error::ReadOnly { path },

@@ -157,6 +157,11 @@ fn questions_that_cannot_be_asked() {
             &["--by"],
         ),
         case(&["ports", "--at", "now"], 2, &["required"]),
+        case(
+            &["rollout", "--deployment", "8"],
+            2,
+            &["--deployment", "roll-out"],
+        ),
         case(&["failurs"], 2, &["failurs"]),
         case(&["failures", "--form", "json"], 2, &["--form"]),
         case(&["failures", "--format", "yaml"], 2, &["--format", "yaml"]),
@@ -284,6 +289,103 @@ fn questions_that_cannot_be_asked() {
     for made in ["copy.db", "other.db", "x", "a"] {
         assert!(!place.path(made).exists(), "{made}");
     }
+}
+
+/// Whichever option takes a length of time, one that is none is refused in the same words.
+#[test]
+fn lengths_of_time() {
+    let place = recorded();
+    let options: [&[&str]; 7] = [
+        &["ports", "--within"],
+        &["lifetimes", "--longer-than"],
+        &["rollout", "--over-time", "--step"],
+        &["status", "--max-age"],
+        &["sql", "SELECT 1", "--timeout"],
+        &["sync", "--deadline"],
+        &["sync", "--wait"],
+    ];
+    for option in options {
+        for (text, wrong) in [
+            ("-5s", "too short: give "),
+            ("999us", "too short: give "),
+            ("10000000y", "too long: give less than 10000y"),
+            ("99999999999999y", "too long: give less than 10000y"),
+            ("5", "not a length of time: give a number with a unit"),
+            (
+                "5 parsecs",
+                "not a length of time: give a number with a unit",
+            ),
+            ("-x", "not a length of time: give a number with a unit"),
+            ("", "not a length of time: give a number with a unit"),
+        ] {
+            let name = option[option.len() - 1];
+            let args = [option, &[text]].concat();
+            case(&args, 2, &[name, wrong, ", such as 60s, 5m or 24h"]).check(&place);
+        }
+        let args = [option, &["0s"]].concat();
+        match option[0] {
+            // No gap at all is a gap.
+            "ports" => assert_eq!(place.rows(&args), [] as [serde_json::Value; 0]),
+            _ => case(&args, 2, &["too short: give 1ms or more"]).check(&place),
+        }
+    }
+    is_unharmed(&place);
+}
+
+/// What is asked for by its own name is on record or not found; a filter that matches nothing has an
+/// answer.
+#[test]
+fn what_was_never_recorded() {
+    let place = recorded();
+    for args in [
+        &["history", "p99"][..],
+        &["ports", "--endpoint", "h9:1"],
+        &["rollout", "99"],
+        &["rollout", "7..99"],
+        &["failures", "--compare", "7..99"],
+    ] {
+        case(args, 1, &["was ever recorded"]).check(&place);
+    }
+    for option in ["--app", "--region", "--deployment"] {
+        let ran = place.run(&["failures", option, "99"]).ok();
+        let last = ran.stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("warning: no process of "), "{ran:?}");
+        assert!(
+            last.contains("\"99\" was ever recorded; there are "),
+            "{ran:?}"
+        );
+    }
+}
+
+/// An empty file is not missing, and a folder is no file.
+#[test]
+fn paths_that_hold_no_history() {
+    let place = Place::new();
+    place.write("empty.db", "");
+    place.write("folder/looks", ndjson(&looks()));
+    for args in [&["failures"][..], &["status"], &["history", "p01"]] {
+        let ran = place.run(&[args, &["--db", "empty.db"]].concat()).ended(1);
+        assert_eq!(
+            ran.stderr,
+            "error: history database \"empty.db\" is empty: nothing was ever recorded in it\n\
+             hint: record into it with `prochist sync` or `prochist import`, or name another with \
+             --db PATH\n"
+        );
+    }
+    assert_eq!(std::fs::read(place.path("empty.db")).unwrap(), b"");
+    for args in [&["failures"][..], &["import", "folder/looks"]] {
+        let ran = place.run(&[args, &["--db", "folder"]].concat()).ended(1);
+        assert_eq!(
+            ran.stderr,
+            "error: could not read \"folder\": is a directory\n\
+             hint: --db takes a file, such as folder/history.db\n"
+        );
+    }
+    place
+        .run(&["import", "folder/looks", "--db", "empty.db"])
+        .ok();
+    let rows = place.rows(&["failures", "--db", "empty.db"]);
+    assert_eq!(rows[0]["ended"], 8);
 }
 
 /// A typo gets the word that was meant.
@@ -632,6 +734,18 @@ fn a_history_that_is_read_only() {
     mode(place.folder(), 0o777);
     assert_eq!(asks(), 2, "in a folder that a WAL can be written to");
     run(&["import", "looks.ndjson"]).ended(1);
+    mode(&place.database(), 0o200);
+    for args in [&["failures"][..], &["import", "looks.ndjson"]] {
+        assert_eq!(
+            run(args).ended(1).stderr,
+            format!(
+                "error: could not read {:?}: Permission denied (os error 13)\n\
+                 hint: run it as a user who may read the file and enter its folder, or name \
+                 another file with --db PATH\n",
+                place.database()
+            )
+        );
+    }
     mode(&place.database(), 0o644);
     is_unharmed(&place);
 }
