@@ -3,6 +3,14 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
+#[cfg(feature = "cli")]
+#[allow(dead_code, unused_imports)]
+#[path = "cli/fleet.rs"]
+mod fleet;
+#[cfg(feature = "cli")]
+#[allow(dead_code, unused_imports)]
+#[path = "cli/place.rs"]
+mod place;
 
 use std::fs;
 use std::path::Path;
@@ -103,4 +111,177 @@ fn the_readme_names_every_command_and_no_other() {
         .collect();
     assert!(commands.len() >= 12, "{help}");
     assert_eq!(named, commands);
+}
+
+/// Every command that answers as JSON, in all its ways.
+#[cfg(feature = "cli")]
+const ANSWERS: [&[&str]; 29] = [
+    &["lifetimes", "--by", "app,region,deployment,day,hour"],
+    &["lifetimes", "--zombies"],
+    &["lifetimes", "--longer-than", "1s"],
+    &["lifetimes", "--region", "nowhere"],
+    &["failures"],
+    &["failures", "--compare", "7..8"],
+    &["failures", "--bursts"],
+    &["failures", "--since", "2024-05-01"],
+    &["ports"],
+    &["ports", "--by", "host"],
+    &["ports", "--within", "1h"],
+    &["ports", "--conflicts"],
+    &["ports", "--endpoint", "h1:31000"],
+    &[
+        "ports",
+        "--endpoint",
+        "h1:31000",
+        "--at",
+        "2024-05-01T10:30:00Z",
+    ],
+    &["concurrency", "--by", "hour"],
+    &["usage"],
+    &["rooms"],
+    &["rollout"],
+    &["rollout", "--over-time"],
+    &["at", "2024-05-01T11:45:00Z"],
+    &["at", "2024-05-01T11:45:00Z", "--by", "region"],
+    &["coverage"],
+    &["status"],
+    &["history", "p01"],
+    &["history", "p02"],
+    &["sql", "SELECT 1 AS rows"],
+    &["sql", "--schema"],
+    &["config"],
+    &["import", "looks.ndjson"],
+];
+
+/// The keys of an answer, those of its rows and of what is in them included, unless they are texts of
+/// a query or a record.
+#[cfg(feature = "cli")]
+fn keys(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                found.insert(key.clone());
+                // Of these, the keys are reasons and what the API sends.
+                if !matches!(
+                    key.as_str(),
+                    "excluded" | "exposed_port" | "additional_exposed_ports" | "extra"
+                ) {
+                    keys(value, found);
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn every_key_of_an_answer_is_documented() {
+    use std::collections::BTreeSet;
+
+    use prochist::history::{CoverageGap, Row, RunRow};
+
+    let place = fleet::recorded();
+    let of_envelope = document("docs/json.md");
+    let of_rows = [
+        of_envelope.as_str(),
+        &document("docs/definitions.md"),
+        &document("docs/schema.md"),
+    ]
+    .concat();
+    // What is told of one side of a comparison is told of the other.
+    let is_in = |page: &str, key: &str| {
+        let of_one = key.strip_prefix("other_").unwrap_or(key);
+        page.contains(&format!("`{of_one}`"))
+    };
+    let mut missing = BTreeSet::new();
+    for args in ANSWERS {
+        let answer = place.json(args);
+        for (key, value) in answer.as_object().unwrap() {
+            let mut inside = BTreeSet::new();
+            keys(value, &mut inside);
+            let page = match key.as_str() {
+                "rows" => &of_rows,
+                "excluded" => continue,
+                _ => &of_envelope,
+            };
+            let inside = inside.iter().filter(|key| !is_in(page, key));
+            missing.extend(inside.map(|inner| format!("{key}.{inner} of {args:?}")));
+            if !is_in(&of_envelope, key) && args[0] != "import" {
+                missing.insert(format!("{key} of {args:?}"));
+            }
+        }
+    }
+    for field in CoverageGap::FIELDS.iter().chain(RunRow::FIELDS) {
+        if !is_in(&of_envelope, field) {
+            missing.insert((*field).to_owned());
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The page's example is what the command says there.
+#[cfg(feature = "cli")]
+#[test]
+fn the_example_of_json_is_an_answer() {
+    let place = fleet::recorded();
+    let page = document("docs/json.md");
+    let block = |language: &str| {
+        let begin = page.split(&format!("```{language}\n")).nth(1).unwrap();
+        begin.split("```").next().unwrap().trim().to_owned()
+    };
+    let command = block("sh");
+    let args: Vec<&str> = command.split_whitespace().skip(1).collect();
+    let ran = place.run(&args).ok();
+    assert_eq!(ran.stdout.trim(), block("json"));
+}
+
+/// The lines of the map, and whether each file and folder of the source is on one of them.
+#[test]
+fn the_map_has_every_file() {
+    let page = document("docs/architecture.md");
+    let map = page.split("```text\n").nth(1).unwrap();
+    let map = map.split("```").next().unwrap();
+    // A folder's lines go on until the next folder of the source.
+    let mut places: Vec<(String, String)> = Vec::new();
+    for line in map.lines() {
+        match line.split_whitespace().next() {
+            Some(folder) if !line.starts_with(' ') => {
+                places.push((folder.to_owned(), line.to_owned()));
+            }
+            _ => places.last_mut().unwrap().1.push_str(line),
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for (folder, lines) in &places {
+        let words: Vec<&str> = lines
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .collect();
+        let Ok(entries) = fs::read_dir(root.join(folder)) else {
+            assert!(root.join(folder).exists(), "{folder} is not there");
+            continue;
+        };
+        if folder == "migrations/" {
+            continue;
+        }
+        for entry in entries {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let stem = name.trim_end_matches(".rs");
+            if stem != "mod" && !words.contains(&stem) {
+                missing.push(format!("{folder}{name}"));
+            }
+        }
+    }
+    for entry in fs::read_dir(root.join("src")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let place = places
+            .iter()
+            .find(|(folder, _)| folder.trim_end_matches('/') == format!("src/{name}"));
+        if place.is_none() && !matches!(name.as_str(), "lib.rs" | "main.rs") {
+            missing.push(format!("src/{name}"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
