@@ -124,10 +124,12 @@ fn threads_that_share_a_history_see_whole_snapshots_while_it_is_written() {
     let mut store = Store::open(&path).unwrap();
     store.force_commits(false).unwrap();
     let mut run = store.begin(RunKind::Sync, "test", at(0)).unwrap();
+    // When there is but one, nobody has served for any time yet, and usage has no row.
     run.record(&snapshot(1)).unwrap();
+    run.record(&snapshot(2)).unwrap();
     let history = History::open(&path).unwrap();
     let asked = AtomicUsize::new(0);
-    let mut written = 1;
+    let mut written = 2;
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..READERS)
             .map(|_| {
