@@ -40,7 +40,7 @@ pub fn run(args: &DemoArgs, database: Option<&Path>, output: &Output) -> Result<
     }
     let database = database.map_or_else(|| PathBuf::from("prochist-demo.db"), Path::to_owned);
     clear(&database)?;
-    let until = start_of_hour(now());
+    let until = now().start_of_hour();
     let day = Day {
         since: until.plus_millis(-args.hours * HOUR_MS),
         until,
@@ -267,8 +267,4 @@ fn next_commands(database: &Path) -> String {
         "\nThe history is in {database}. Try next:\n\n{}",
         commands.concat()
     )
-}
-
-fn start_of_hour(time: UtcMillis) -> UtcMillis {
-    time.plus_millis(-time.millis().rem_euclid(HOUR_MS))
 }

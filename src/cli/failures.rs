@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use prochist::Group;
 use prochist::history::{Answer, BurstRow, ComparisonRow, Row, Watched};
 use serde_json::{Value, json};
 
@@ -22,22 +21,19 @@ pub fn run(args: &FailuresArgs, database: &Path, output: &Output) -> Result<Done
         return Ok(gaps(&answer.coverage, fail_on_gap));
     }
     if args.bursts {
-        let by_time = |group: &Group| matches!(group, Group::Day | Group::Hour);
-        if question.by.iter().any(by_time) {
+        if question.by.iter().any(|group| group.is_time()) {
             return Err(Failure::usage("--bursts tells groups apart by place, not by time")
                 .hint("group by app, region or deployment, and narrow the time with --since and --until"));
         }
         let answer = history.bursts(&question)?;
-        let fields: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
-        let done = output.answer(&answer, &fields, fail_on_gap);
+        let done = output.answer(&answer, &question.group_fields(), fail_on_gap);
         if output.format() == Format::Table && answer.coverage.watched != Watched::None {
             say!("{}", told(&answer));
         }
         return done;
     }
     let answer = history.failures(&question)?;
-    let fields: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
-    output.answer(&answer, &fields, fail_on_gap)
+    output.answer(&answer, &question.group_fields(), fail_on_gap)
 }
 
 /// For people a line a deployment, what lies between them, and what that says.

@@ -1,12 +1,5 @@
 //! Numbers as people read them.
 
-use std::time::Duration;
-
-/// A length of time in whole milliseconds, as the library takes it.
-pub fn millis(length: Duration) -> i64 {
-    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// A length of time in milliseconds: `740ms`, `12.4s`, `3m 05s`, `2h 14m`, `3d 04h`.
 pub fn duration(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use prochist::history::{LifetimeRow, Row};
+use prochist::model::millis;
 
 use super::args::LifetimesArgs;
 use super::draw::sparkline;
@@ -18,7 +19,7 @@ pub fn run(args: &LifetimesArgs, database: &Path, output: &Output) -> Result<Don
         return output.answer(&history.zombies(&question)?, &[], fail_on_gap);
     }
     if let Some(length) = args.longer_than {
-        let answer = history.longer_than(human::millis(length), &question)?;
+        let answer = history.longer_than(millis(length), &question)?;
         return output.answer(&answer, &[], fail_on_gap);
     }
     let answer = history.lifetimes(&question)?;

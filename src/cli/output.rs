@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
 use prochist::history::{
-    Answer, Coverage, Group, NeverRecorded, Question, Row, Unwatched, Watched, Window,
+    Answer, Coverage, NeverRecorded, Question, Row, Unwatched, Watched, Window,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -45,12 +45,15 @@ impl Drawn {
         rows: &[R],
         value: impl Fn(&R) -> f64,
     ) -> Option<Self> {
-        let by_time = |group: &Group| matches!(group, Group::Day | Group::Hour);
-        question.by.iter().any(by_time).then(|| Self {
-            fields: R::FIELDS,
-            heading: String::new(),
-            cells: draw::bars(&rows.iter().map(value).collect::<Vec<_>>()),
-        })
+        question
+            .by
+            .iter()
+            .any(|group| group.is_time())
+            .then(|| Self {
+                fields: R::FIELDS,
+                heading: String::new(),
+                cells: draw::bars(&rows.iter().map(value).collect::<Vec<_>>()),
+            })
     }
 }
 
@@ -110,8 +113,7 @@ impl Output {
         fail_on_gap: bool,
     ) -> Result<Done, Failure> {
         if self.format() != Format::Table {
-            let groups: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
-            return self.answer(answer, &groups, fail_on_gap);
+            return self.answer(answer, &question.group_fields(), fail_on_gap);
         }
         self.table_drawn(&answer.rows, question, drawn)?;
         self.about(answer)?;
@@ -125,7 +127,7 @@ impl Output {
         question: &Question,
         drawn: Option<Drawn>,
     ) -> Result<(), Failure> {
-        let mut fields: Vec<&str> = question.by.iter().map(|group| group.field()).collect();
+        let mut fields: Vec<&str> = question.group_fields();
         fields.extend(drawn.as_ref().map_or(R::FIELDS, |drawn| drawn.fields));
         let mut rows = values(&fields, rows)?;
         if let Some(drawn) = &drawn {

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use prochist::model::Endpoint;
+use prochist::history::{PortRow, Row};
+use prochist::model::{Endpoint, millis};
 
 use super::args::PortsArgs;
 use super::failure::Failure;
 use super::output::{Output, gaps};
-use super::{Done, history::open, human};
+use super::{Done, history::open};
 
 pub fn run(args: &PortsArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let question = args.about.question()?;
@@ -17,7 +18,7 @@ pub fn run(args: &PortsArgs, database: &Path, output: &Output) -> Result<Done, F
         return output.answer(&history.conflicts(&question)?, &[], fail_on_gap);
     }
     if let Some(within) = args.within {
-        let answer = history.too_soon(human::millis(within), &question)?;
+        let answer = history.too_soon(millis(within), &question)?;
         return output.answer(&answer, &[], fail_on_gap);
     }
     if let Some(endpoint) = &args.endpoint {
@@ -30,17 +31,12 @@ pub fn run(args: &PortsArgs, database: &Path, output: &Output) -> Result<Done, F
     if args.by.is_none() {
         return output.answer(&answer, &[], fail_on_gap);
     }
-    let fields = [
-        "host",
-        "holds",
-        "reuses",
-        "overlaps",
-        "min_gap_ms",
-        "p10_gap_ms",
-        "median_gap_ms",
-        "p90_gap_ms",
-        "max_gap_ms",
-    ];
+    let of_endpoints = ["port", "transport"];
+    let fields: Vec<&str> = PortRow::FIELDS
+        .iter()
+        .copied()
+        .filter(|field| !of_endpoints.contains(field))
+        .collect();
     output.rows(&fields, &fields, &answer.rows, &answer)?;
     output.about(&answer)?;
     Ok(gaps(&answer.coverage, fail_on_gap))

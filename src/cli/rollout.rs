@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use prochist::history::{Answer, Deployed, Group, GroupKey, Question, Row, Takeover};
-use prochist::model::Deployment;
+use prochist::model::{Deployment, millis};
 
 use super::args::RolloutArgs;
 use super::draw::{bars, share_line};
 use super::failure::Failure;
 use super::output::{Drawn, Format, Output};
 use super::table::printable;
-use super::{Done, WARNING, history::open, human};
+use super::{Done, WARNING, history::open};
 
 pub fn run(args: &RolloutArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let question = args.question()?;
@@ -28,7 +28,7 @@ pub fn run(args: &RolloutArgs, database: &Path, output: &Output) -> Result<Done,
         say!("{WARNING} {line}");
     }
     if args.over_time {
-        let step_ms = args.step.map(human::millis);
+        let step_ms = args.step.map(millis);
         let answer = history.rollout_shares(&takeover, step_ms, &question)?;
         let shares = answer.rows.iter().map(|row| row.share.unwrap_or_default());
         let drawn = Drawn {

@@ -1,13 +1,11 @@
 //! What a question is about: a window of time, a filter, and how its answer is grouped.
 
-use std::time::Duration;
-
 use chrono::{NaiveDate, NaiveTime};
 use rusqlite::ToSql;
 use serde::Serialize;
 
 use crate::Error;
-use crate::model::{Deployment, TimeError, UtcMillis};
+use crate::model::{Deployment, TimeError, UtcMillis, millis};
 
 /// A stretch of time: from `since`, itself included, to `until`, itself not. A side that is not
 /// given has no end.
@@ -85,10 +83,6 @@ pub fn parse_when(text: &str, now: UtcMillis) -> Result<UtcMillis, TimeError> {
     text.parse()
 }
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// By what an answer is grouped. Days and hours are those of UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
@@ -114,6 +108,11 @@ impl Group {
             Self::Day => "day",
             Self::Hour => "hour",
         }
+    }
+
+    /// Whether it is a stretch of time, rather than a place.
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::Day | Self::Hour)
     }
 }
 
@@ -199,6 +198,11 @@ impl Question {
         self
     }
 
+    /// The fields of the answer's rows that carry its groups.
+    pub fn group_fields(&self) -> Vec<&'static str> {
+        self.by.iter().map(|group| group.field()).collect()
+    }
+
     /// The same about these deployments and no others.
     pub(super) fn only_deployments(self, deployments: impl IntoIterator<Item = String>) -> Self {
         Self {
@@ -245,7 +249,7 @@ impl Question {
         let by = |group| self.by.contains(&group);
         GroupKey {
             day: by(Group::Day).then(|| time.to_string()[..10].to_owned()),
-            hour: by(Group::Hour).then(|| start_of_hour(time)),
+            hour: by(Group::Hour).then(|| time.start_of_hour()),
             ..place
         }
     }
@@ -348,10 +352,6 @@ impl FilterParams {
     }
 }
 
-fn start_of_hour(time: UtcMillis) -> UtcMillis {
-    time.plus_millis(-time.millis().rem_euclid(HOUR_MS))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,13 +420,5 @@ mod tests {
             assert!(window.contains(moment), "{moment}");
             assert_eq!(window.until_ms() - window.since_ms(), 1, "{moment}");
         }
-    }
-
-    #[test]
-    fn hours_begin_on_the_hour_before_1970_too() {
-        assert_eq!(
-            start_of_hour(at("1969-12-31T23:59:59.999Z")),
-            at("1969-12-31T23:00:00Z")
-        );
     }
 }

@@ -17,5 +17,5 @@ pub use port::{Endpoint, EndpointError, ExposedPort, transport_of};
 pub use process::{Deployment, KNOWN_REGIONS, KNOWN_STATUSES, Process};
 pub use set_aside::SetAside;
 pub use snapshot::{Extent, Snapshot};
-pub use time::{TimeError, UtcMillis};
+pub use time::{TimeError, UtcMillis, millis};
 pub use watermark::Watermark;

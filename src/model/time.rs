@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -71,9 +72,21 @@ impl UtcMillis {
         self.0 - earlier.0
     }
 
+    /// The beginning of its hour of UTC.
+    #[must_use]
+    pub fn start_of_hour(self) -> Self {
+        const HOUR_MS: i64 = 3_600_000;
+        Self(self.0 - self.0.rem_euclid(HOUR_MS))
+    }
+
     fn to_chrono(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.0).unwrap_or_default()
     }
+}
+
+/// A length of time in whole milliseconds; the most there are, where it is longer.
+pub fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl From<DateTime<Utc>> for UtcMillis {
@@ -153,6 +166,18 @@ mod tests {
                 Ok(millis),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn hours_begin_on_the_hour_before_1970_too() {
+        for (at, hour) in [
+            ("1969-12-31T23:59:59.999Z", "1969-12-31T23:00:00Z"),
+            ("2024-05-01T20:00:00Z", "2024-05-01T20:00:00Z"),
+            ("0000-01-01T00:59:59Z", "0000-01-01T00:00:00Z"),
+        ] {
+            let time = |text: &str| text.parse::<UtcMillis>();
+            assert_eq!(time(at).map(UtcMillis::start_of_hour), time(hour));
         }
     }
 
