@@ -31,3 +31,6 @@ mod script;
 mod sql;
 #[path = "cli/stub.rs"]
 mod stub;
+#[cfg(unix)]
+#[path = "cli/terminal.rs"]
+mod terminal;

@@ -39,7 +39,8 @@ impl Look {
 /// Draws rows under headings: in a pipe as plain aligned text, on a terminal with lines around it and
 /// so that it fits. What would not fit unless a word, a number or a time were broken is drawn without
 /// the columns that hold the same in all rows, which is said once above it; what does not fit then,
-/// without lines between the columns; and what still does not, as records.
+/// without lines between the columns; and what still does not, as records, side by side or one below
+/// the other.
 pub fn draw(fields: &[&str], rows: &[Vec<Value>], look: Look) -> String {
     draw_in(fields, rows, look, room(look))
 }
@@ -80,6 +81,7 @@ pub fn draw_in(fields: &[&str], rows: &[Vec<Value>], look: Look, room: Option<us
         .collect();
     let table = fitted(&fields, &rows, look, Frame::Lines, room)
         .or_else(|| fitted(&fields, &rows, look, Frame::Rule, room))
+        .or_else(|| records::side_by_side(&fields, &rows, look, room))
         .unwrap_or_else(|| records::draw(&fields, &rows, look, room));
     said + &table
 }
