@@ -110,12 +110,11 @@ impl Drop for Store {
 
 /// Opens the file to read it, without changing a byte of it.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, Error> {
-    let found = look(path)?;
-    let path_named = path.to_owned();
-    match found {
+    let named = || path.to_owned();
+    match look(path)? {
         Found::Ours => {}
-        Found::Blank => return Err(Error::Empty { path: path_named }),
-        Found::Nothing => return Err(Error::NotFound { path: path_named }),
+        Found::Blank => return Err(Error::Empty { path: named() }),
+        Found::Nothing => return Err(Error::NotFound { path: named() }),
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(with_schema_version);
