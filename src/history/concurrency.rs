@@ -48,8 +48,10 @@ impl Reading<'_> {
         let mut places: BTreeMap<GroupKey, Edges> = BTreeMap::new();
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
         // The record goes as far as anything looked, or is known to have happened.
-        let last_look = self.period(question.filter().apps.as_deref())?;
+        let looks = self.looks(question.filter().apps, UtcMillis::MAX);
+        let last_look = looks.period()?;
         let mut last_known = last_look.map_or(i64::MIN, |(_, last)| last);
+        let (mut last_looks, mut unseen) = (self.each_last_look(UtcMillis::MAX), 0);
         self.each_life(Reckoned::Alive, question, |life| {
             match life.times.run() {
                 Err(reason) => excluded.count(reason),
@@ -61,6 +63,10 @@ impl Reading<'_> {
                     if from < end.unwrap_or(i64::MAX).min(until) {
                         let place = question.place(&life.app_id, &life.region, &life.deployment_id);
                         places.entry(place).or_default().add(from, end, 1);
+                        let (app_id, last_seen) = (&life.app_id, life.times.last_seen_at);
+                        if end.is_none() && last_looks.missed(app_id, last_seen, until)? {
+                            unseen += 1;
+                        }
                     }
                 }
             }
@@ -78,7 +84,10 @@ impl Reading<'_> {
             }
         }
         rows.sort_by(|a, b| a.key.cmp(&b.key));
-        self.answer("concurrency", question, excluded, rows)
+        Ok(Answer {
+            unseen,
+            ..self.answer("concurrency", question, excluded, rows)?
+        })
     }
 }
 

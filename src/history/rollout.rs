@@ -222,7 +222,8 @@ impl Reading<'_> {
         let mut excluded = Exclusions::default();
         let mut all: BTreeMap<GroupKey, Sides> = BTreeMap::new();
         let last_look_ms = self
-            .period(question.filter().apps.as_deref())?
+            .looks(question.filter().apps, UtcMillis::MAX)
+            .period()?
             .map_or(i64::MIN, |(_, last)| last);
         for (old, new) in self.pairs(takeover, &question)? {
             let mut groups = question.by.clone();

@@ -1,13 +1,10 @@
 //! Which processes are open in the record, and no longer reported by anyone?
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::outcome;
 use super::question::FILTER;
-use super::watched::PAUSE_MS;
 use super::{Answer, History, Question, Reading, Row};
 use crate::Error;
 use crate::error::Doing;
@@ -63,24 +60,13 @@ impl History {
 impl Reading<'_> {
     fn zombies(&self, question: &Question) -> Result<Answer<ZombieRow>, Error> {
         let mut rows = Vec::new();
-        let mut last_looks: BTreeMap<String, Option<i64>> = BTreeMap::new();
+        let mut last_looks = self.each_last_look(UtcMillis::MAX);
         for which in ["lost", "open"] {
             self.each_of(which, question, |row| {
-                if row.outcome == Outcome::Open {
-                    let last_look = match last_looks.get(&row.app_id) {
-                        Some(last_look) => *last_look,
-                        None => {
-                            let only = Question::default().app(&row.app_id).filter().apps;
-                            let period = self.period(only.as_deref())?;
-                            let last_look = period.map(|(_, last)| last);
-                            last_looks.insert(row.app_id.clone(), last_look);
-                            last_look
-                        }
-                    };
-                    let seen = row.last_seen_at.millis();
-                    if last_look.is_none_or(|last| last - seen <= PAUSE_MS) {
-                        return Ok(());
-                    }
+                if row.outcome == Outcome::Open
+                    && !last_looks.missed(&row.app_id, row.last_seen_at, i64::MAX)?
+                {
+                    return Ok(());
                 }
                 rows.push(row);
                 Ok(())

@@ -509,6 +509,7 @@ fn a_table_in_a_pipe_is_plain_text_and_says_what_it_rests_on() {
             "excluded: 1 × lifetime: no end time",
             "excluded: 1 × serving: no end time",
             "excluded: 1 × stopping: never told to stop",
+            "warning: nothing has looked since 2024-05-01T12:45:00.000Z",
         ]
     );
 }
