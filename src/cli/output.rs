@@ -215,8 +215,8 @@ impl Output {
         }
         if answer.unseen > 0 {
             say!(
-                "{WARNING} {} counted as still running, but not seen for over an hour while their app was \
-                 looked at; see `prochist lifetimes --zombies`",
+                "{WARNING} {} counted on that nobody had seen for over an hour and that may have ended; see \
+                 `prochist lifetimes --zombies`",
                 human::count(answer.unseen, "process is", "processes are"),
             );
         }

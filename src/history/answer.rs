@@ -25,8 +25,8 @@ pub struct Answer<R> {
     /// there are no rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub never_recorded: Vec<NeverRecorded>,
-    /// Of the open processes that are counted on, so many were not seen for over an hour while their
-    /// app was looked at, and may have ended: see [`History::zombies`](super::History::zombies).
+    /// Of the open processes that are counted on, so many were last seen over an hour before, and may
+    /// have ended: see [`History::zombies`](super::History::zombies).
     #[serde(skip_serializing_if = "is_zero")]
     pub unseen: u64,
     /// The answer itself.

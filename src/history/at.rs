@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::outcome;
+use super::looks::is_unseen;
 use super::question::FILTER;
 use super::{Answer, GroupKey, History, Question, Reading, Row, Window};
 use crate::Error;
@@ -162,20 +163,18 @@ impl Reading<'_> {
     ) -> Result<Found, Error> {
         let about = question.clone().window(Window::moment(time));
         let (mut excluded, mut unseen) = (Exclusions::default(), 0);
-        let mut last_looks = self.each_last_look(as_known_at.unwrap_or(UtcMillis::MAX));
-        let mut candidate = |who: Candidate| {
-            match who.times.standing_at(time) {
-                Standing::Absent => {}
-                Standing::Unknown(reason) => excluded.count(reason),
-                Standing::Alive { state, since } => {
-                    let (open, seen) = (who.times.outcome == Outcome::Open, who.times.last_seen_at);
-                    if open && last_looks.missed(&who.app_id, seen, time.millis())? {
-                        unseen += 1;
-                    }
-                    each(Alive { who, state, since });
+        let then = as_known_at.unwrap_or(UtcMillis::MAX);
+        let last_look = self.looks(about.filter().apps, then).last()?;
+        let by_ms = last_look.unwrap_or(i64::MIN).min(time.millis());
+        let mut candidate = |who: Candidate| match who.times.standing_at(time) {
+            Standing::Absent => {}
+            Standing::Unknown(reason) => excluded.count(reason),
+            Standing::Alive { state, since } => {
+                if who.times.outcome == Outcome::Open && is_unseen(who.times.last_seen_at, by_ms) {
+                    unseen += 1;
                 }
+                each(Alive { who, state, since });
             }
-            Ok(())
         };
         match as_known_at {
             None => self.each_now(&about, time, &mut candidate)?,
@@ -192,7 +191,7 @@ impl Reading<'_> {
         &self,
         question: &Question,
         time: UtcMillis,
-        each: &mut impl FnMut(Candidate) -> Result<(), Error>,
+        each: &mut impl FnMut(Candidate),
     ) -> Result<(), Error> {
         let filter = question.filter();
         let at = time.millis();
@@ -229,7 +228,7 @@ impl Reading<'_> {
                     terminated_at: optional_time(row, 8)?,
                     last_seen_at: self::time(row, 9)?,
                 },
-            })?;
+            });
         }
         Ok(())
     }
@@ -239,7 +238,7 @@ impl Reading<'_> {
         &self,
         question: &Question,
         then: UtcMillis,
-        each: &mut impl FnMut(Candidate) -> Result<(), Error>,
+        each: &mut impl FnMut(Candidate),
     ) -> Result<(), Error> {
         let filter = question.filter();
         let then_ms = then.millis();
@@ -278,7 +277,7 @@ impl Reading<'_> {
                 app_id: state.app_id,
                 region: state.region,
                 deployment_id: state.deployment_id,
-            })?;
+            });
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::Reckoned;
+use super::looks::is_unseen;
 use super::question::buckets;
 use super::{Answer, GroupKey, History, Question, Reading, Row};
 use crate::Error;
@@ -48,10 +49,9 @@ impl Reading<'_> {
         let mut places: BTreeMap<GroupKey, Edges> = BTreeMap::new();
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
         // The record goes as far as anything looked, or is known to have happened.
-        let looks = self.looks(question.filter().apps, UtcMillis::MAX);
-        let last_look = looks.period()?;
-        let mut last_known = last_look.map_or(i64::MIN, |(_, last)| last);
-        let (mut last_looks, mut unseen) = (self.each_last_look(UtcMillis::MAX), 0);
+        let last_look = self.looks(question.filter().apps, UtcMillis::MAX).last()?;
+        let last_look = last_look.unwrap_or(i64::MIN);
+        let (mut last_known, mut unseen) = (last_look, 0);
         self.each_life(Reckoned::Alive, question, |life| {
             match life.times.run() {
                 Err(reason) => excluded.count(reason),
@@ -63,8 +63,8 @@ impl Reading<'_> {
                     if from < end.unwrap_or(i64::MAX).min(until) {
                         let place = question.place(&life.app_id, &life.region, &life.deployment_id);
                         places.entry(place).or_default().add(from, end, 1);
-                        let (app_id, last_seen) = (&life.app_id, life.times.last_seen_at);
-                        if end.is_none() && last_looks.missed(app_id, last_seen, until)? {
+                        let last_seen = life.times.last_seen_at;
+                        if end.is_none() && is_unseen(last_seen, last_look.min(until)) {
                             unseen += 1;
                         }
                     }

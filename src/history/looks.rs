@@ -1,7 +1,5 @@
 //! When did anything look that may have shown an app?
 
-use std::collections::BTreeMap;
-
 use rusqlite::{OptionalExtension, named_params};
 
 use super::{Question, Reading, Window};
@@ -12,6 +10,11 @@ use crate::model::UtcMillis;
 /// Platforms show what has ended for about an hour, so a pause between two looks that is longer than
 /// that may hide whole lives.
 pub(super) const PAUSE_MS: i64 = 3_600_000;
+
+/// Whether a process that was last seen then had gone unseen for long by a moment.
+pub(super) fn is_unseen(last_seen: UtcMillis, by_ms: i64) -> bool {
+    by_ms - last_seen.millis() > PAUSE_MS
+}
 
 /// The condition that a snapshot may have shown the apps asked about, over the column `stream_id`. What
 /// is about no app in particular is an archive.
@@ -53,44 +56,7 @@ impl Watch {
     }
 }
 
-/// When each app was last looked at, remembered from process to process.
-pub(super) struct LastLooks<'r> {
-    reading: Reading<'r>,
-    then: UtcMillis,
-    by_app: BTreeMap<String, Option<i64>>,
-}
-
-impl LastLooks<'_> {
-    /// Whether a process that was last seen then went unseen for over an hour until `until_ms`, while
-    /// its app was looked at.
-    pub fn missed(
-        &mut self,
-        app_id: &str,
-        last_seen: UtcMillis,
-        until_ms: i64,
-    ) -> Result<bool, Error> {
-        let last_look = match self.by_app.get(app_id) {
-            Some(last_look) => *last_look,
-            None => {
-                let looks = self.reading.looks_at(app_id, self.then);
-                let last_look = looks.period()?.map(|(_, last)| last);
-                self.by_app.insert(app_id.to_owned(), last_look);
-                last_look
-            }
-        };
-        Ok(last_look.is_some_and(|last| last.min(until_ms) - last_seen.millis() > PAUSE_MS))
-    }
-}
-
 impl<'r> Reading<'r> {
-    pub fn each_last_look(&self, then: UtcMillis) -> LastLooks<'r> {
-        LastLooks {
-            reading: *self,
-            then,
-            by_app: BTreeMap::new(),
-        }
-    }
-
     /// The looks by `then` that may have shown these apps, a list as JSON; any where there is none.
     pub fn looks(&self, apps: Option<String>, then: UtcMillis) -> Looks<'r> {
         Looks {
@@ -100,8 +66,10 @@ impl<'r> Reading<'r> {
         }
     }
 
-    fn looks_at(&self, app_id: &str, then: UtcMillis) -> Looks<'r> {
-        self.looks(Question::default().app(app_id).filter().apps, then)
+    /// The looks that may have shown this app.
+    pub fn looks_at(&self, app_id: &str) -> Looks<'r> {
+        let apps = Question::default().app(app_id).filter().apps;
+        self.looks(apps, UtcMillis::MAX)
     }
 
     /// The apps asked about that are on record, those together that were looked at by the same looks:
@@ -163,9 +131,7 @@ impl<'r> Reading<'r> {
             .doing("read when apps were first seen")?;
         let mut watches = Vec::new();
         for (app_id, begin_ms) in begins {
-            let pauses = self
-                .looks_at(&app_id, UtcMillis::MAX)
-                .pauses(begin_ms, i64::MAX)?;
+            let pauses = self.looks_at(&app_id).pauses(begin_ms, i64::MAX)?;
             watches.push((app_id, Watch { begin_ms, pauses }));
         }
         Ok(watches)
@@ -191,6 +157,11 @@ impl Looks<'_> {
             })
             .doing("read the period covered")?;
         Ok(first.zip(last))
+    }
+
+    /// The last.
+    pub fn last(&self) -> Result<Option<i64>, Error> {
+        Ok(self.period()?.map(|(_, last)| last))
     }
 
     /// How many runs had one in a window.

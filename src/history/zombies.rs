@@ -1,9 +1,12 @@
 //! Which processes are open in the record, and no longer reported by anyone?
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::outcome;
+use super::looks::is_unseen;
 use super::question::FILTER;
 use super::{Answer, History, Question, Reading, Row};
 use crate::Error;
@@ -60,13 +63,21 @@ impl History {
 impl Reading<'_> {
     fn zombies(&self, question: &Question) -> Result<Answer<ZombieRow>, Error> {
         let mut rows = Vec::new();
-        let mut last_looks = self.each_last_look(UtcMillis::MAX);
+        let mut last_looks: BTreeMap<String, Option<i64>> = BTreeMap::new();
         for which in ["lost", "open"] {
             self.each_of(which, question, |row| {
-                if row.outcome == Outcome::Open
-                    && !last_looks.missed(&row.app_id, row.last_seen_at, i64::MAX)?
-                {
-                    return Ok(());
+                if row.outcome == Outcome::Open {
+                    let last_look = match last_looks.get(&row.app_id) {
+                        Some(last_look) => *last_look,
+                        None => {
+                            let last_look = self.looks_at(&row.app_id).last()?;
+                            last_looks.insert(row.app_id.clone(), last_look);
+                            last_look
+                        }
+                    };
+                    if last_look.is_none_or(|last| !is_unseen(row.last_seen_at, last)) {
+                        return Ok(());
+                    }
                 }
                 rows.push(row);
                 Ok(())

@@ -242,9 +242,8 @@ fn what_nobody_has_seen_since_is_told() {
     assert_eq!(unseen(&["concurrency"]), 1);
     let ran = place.run(&["at", &then]).ok();
     assert!(
-        ran.stderr.contains(
-            "warning: 1 process is counted as still running, but not seen for over an hour"
-        ),
+        ran.stderr
+            .contains("warning: 1 process is counted on that nobody had seen for over an hour"),
         "{ran:?}"
     );
 }
@@ -318,4 +317,28 @@ fn what_never_started_held_its_port_until_its_end() {
             ["next", day("10:02:00"), null, 60 * S],
         ]),
     );
+}
+
+/// Over time as far as the record of the app goes, not that of another.
+#[test]
+fn a_roll_out_is_followed_while_its_app_is_looked_at() {
+    let place = three_apps();
+    let running = |id: &str, deployment: i64, at: &str| {
+        let record = process(id, "d", json!(deployment), "Tokyo", [at, at, "", ""]);
+        with(record, json!({"status": "running"}))
+    };
+    let both = [running("old", 1, "08:00:00"), running("new", 2, "08:30:00")];
+    imported(
+        &place,
+        &[
+            json!({"observedAt": day("08:45:00"), "processes": both}),
+            json!({"observedAt": day("09:00:00"), "processes": both}),
+        ],
+    );
+    let rows = place.rows(&["rollout", "--app", "d", "--over-time", "--step", "15m"]);
+    let of_all = place.rows(&["rollout", "--over-time", "--step", "15m"]);
+    let times = ["08:30:00", "08:45:00", "09:00:00"].map(|at| json!([day(at), 1, 1]));
+    for rows in [rows, of_all] {
+        assert_columns(&rows, &["at", "old_running", "new_running"], json!(times));
+    }
 }
