@@ -1,5 +1,6 @@
 //! How much of a window was watched? What came and went in the rest is hidden, gap or no gap.
 
+use rusqlite::OptionalExtension;
 use serde::Serialize;
 
 use super::looks::PAUSE_MS;
@@ -118,11 +119,14 @@ impl Reading<'_> {
             None if about.by.iter().any(by_time) => self
                 .db
                 .prepare_cached(
-                    "SELECT min(created_ms) FROM process p JOIN word a ON a.word_id = p.app
-                     WHERE :apps IS NULL OR a.text IN (SELECT value FROM json_each(:apps))",
+                    "SELECT created_ms FROM process
+                     WHERE :apps IS NULL OR app IN (SELECT w.word_id FROM word w
+                         WHERE w.text IN (SELECT value FROM json_each(:apps)))
+                     ORDER BY created_ms LIMIT 1",
                 )
                 .and_then(|mut statement| {
-                    statement.query_row(&[(":apps", &about.filter().apps)], |row| row.get(0))
+                    let params = &[(":apps", &about.filter().apps)];
+                    statement.query_row(params, |row| row.get(0)).optional()
                 })
                 .doing("read when the first process was created"),
             None => Ok(None),
