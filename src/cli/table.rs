@@ -237,10 +237,11 @@ fn is_hours(field: &str) -> bool {
 /// Lengths of time end in `_ms`; moments in milliseconds, as some views have them, in `_at_ms` or
 /// `_from_ms` and `_until_ms`.
 fn is_duration(field: &str) -> bool {
-    field.ends_with("_ms")
-        && !["_at_ms", "_from_ms", "_until_ms", "since_ms", "until_ms"]
-            .iter()
-            .any(|moment| field.ends_with(moment))
+    field == "survival_until_ms"
+        || field.ends_with("_ms")
+            && !["_at_ms", "_from_ms", "_until_ms", "since_ms", "until_ms"]
+                .iter()
+                .any(|moment| field.ends_with(moment))
 }
 
 /// The text with everything escaped that would move a cursor or turn the direction of writing.
@@ -276,6 +277,7 @@ mod tests {
             ("p50_ms", json!(8_040_000), "2h 14m"),
             ("p50_ms", json!(8_039_999.7), "2h 14m"),
             ("created_at_ms", json!(8_040_000), "8040000"),
+            ("survival_until_ms", json!(8_040_000), "2h 14m"),
             ("rate_low", json!(0.0312), "3.1%"),
             (
                 "changed",
