@@ -132,6 +132,7 @@ fn cases() -> Vec<Case> {
             &["failures", "--compare", "7..8"],
             "failures",
             &[
+                "app_id",
                 "deployment_id",
                 "other_deployment_id",
                 "difference",

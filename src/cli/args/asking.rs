@@ -126,7 +126,7 @@ pub struct LifetimesArgs {
 pub struct FailuresArgs {
     #[command(flatten)]
     pub grouped: GroupedArgs,
-    /// Compare two deployments: rates, their difference and how sure it is
+    /// Compare two deployments, app by app: rates, their difference and how sure it is
     #[arg(long, value_name = "A..B", value_parser = two_deployments,
           conflicts_with_all = ["by", "deployment", "bursts"])]
     pub compare: Option<(String, String)>,
