@@ -220,6 +220,39 @@ fn the_coverage_of_earlier_syncs_is_kept() {
     assert_eq!(one::<i64>(&db, "SELECT count(*) FROM seen_filter"), 3);
 }
 
+/// Before the third schema nothing told which apps archives were about, and what never started could hold
+/// a port from after its end.
+#[test]
+fn what_the_third_schema_added_is_worked_out_for_earlier_files() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema/v2.db");
+    let upgraded = |change: &str| {
+        let folder = folder();
+        let path = folder.path().join("history.db");
+        fs::copy(&fixture, &path).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(change)
+            .unwrap();
+        drop(Store::open(&path).unwrap());
+        (open(&path), folder)
+    };
+    let apps = |db: &Connection| {
+        let known = "SELECT group_concat(text) FROM archive_app JOIN word ON word_id = app";
+        one::<Option<String>>(db, known)
+    };
+    let (db, _folder) = upgraded("UPDATE process SET started_ms = NULL");
+    assert_eq!(
+        apps(&db).as_deref(),
+        Some("app-af469a92-5b45-4565-b3c4-b79878de67d2")
+    );
+    let backward = "SELECT count(*) FROM hold WHERE held_until_ms < held_from_ms";
+    assert_eq!(one::<i64>(&db, backward), 0);
+    // One that had started has its times out of order, and stays so; a sync's app is no archive's.
+    let (db, _folder) = upgraded("UPDATE stream SET app = (SELECT app FROM process)");
+    assert_eq!(one::<i64>(&db, backward), 2);
+    assert_eq!(apps(&db), None);
+}
+
 #[test]
 fn a_file_of_an_older_schema_is_not_read_before_it_is_upgraded() {
     let folder = folder();

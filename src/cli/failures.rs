@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::args::FailuresArgs;
 use super::failure::Failure;
 use super::output::{Format, Output, gaps};
+use super::table::printable;
 use super::{Done, history::open};
 
 pub fn run(args: &FailuresArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
@@ -36,29 +37,14 @@ pub fn run(args: &FailuresArgs, database: &Path, output: &Output) -> Result<Done
     output.answer(&answer, &question.group_fields(), fail_on_gap)
 }
 
-/// For people a line a deployment, what lies between them, and what that says.
+/// For people a line a deployment, what lies between them, and what that says; app by app.
 pub fn comparison(answer: &Answer<ComparisonRow>, output: &Output) -> Result<(), Failure> {
     let fields = ComparisonRow::FIELDS;
-    let Some(row) = answer.rows.first() else {
-        return Ok(());
-    };
     if output.format() != Format::Table {
         return output.rows(fields, fields, &answer.rows, answer);
     }
-    let sides: [Value; 2] = [
-        json!({
-            "deployment_id": row.deployment_id, "ended": row.ended, "failed": row.failed,
-            "rate": row.rate, "rate_low": row.rate_low, "rate_high": row.rate_high,
-        }),
-        json!({
-            "deployment_id": row.other_deployment_id, "ended": row.other_ended,
-            "failed": row.other_failed, "rate": row.other_rate, "rate_low": row.other_rate_low,
-            "rate_high": row.other_rate_high, "difference": row.difference,
-            "difference_low": row.difference_low, "difference_high": row.difference_high,
-            "fisher_p": row.fisher_p,
-        }),
-    ];
     let fields = [
+        "app_id",
         "deployment_id",
         "ended",
         "failed",
@@ -70,8 +56,38 @@ pub fn comparison(answer: &Answer<ComparisonRow>, output: &Output) -> Result<(),
         "difference_high",
         "fisher_p",
     ];
-    output.table(&fields, &sides)?;
-    output.prose(&format!("\n{}\n", super::table::printable(&row.says)))
+    // Where there is one app, the words name it, and the table need not.
+    let shown = match answer.rows.len() {
+        0 => return Ok(()),
+        1 => &fields[1..],
+        _ => &fields[..],
+    };
+    let sides: Vec<Value> = answer.rows.iter().flat_map(sides).collect();
+    output.table(shown, &sides)?;
+    for row in &answer.rows {
+        let (app, says) = (printable(&row.app_id), printable(&row.says));
+        output.prose(&format!("\nIn {app}: {says}\n"))?;
+    }
+    Ok(())
+}
+
+/// The two deployments of a row, one above the other.
+fn sides(row: &ComparisonRow) -> [Value; 2] {
+    [
+        json!({
+            "app_id": row.app_id, "deployment_id": row.deployment_id,
+            "ended": row.ended, "failed": row.failed,
+            "rate": row.rate, "rate_low": row.rate_low, "rate_high": row.rate_high,
+        }),
+        json!({
+            "app_id": row.app_id, "deployment_id": row.other_deployment_id,
+            "ended": row.other_ended, "failed": row.other_failed,
+            "rate": row.other_rate, "rate_low": row.other_rate_low,
+            "rate_high": row.other_rate_high, "difference": row.difference,
+            "difference_low": row.difference_low, "difference_high": row.difference_high,
+            "fisher_p": row.fisher_p,
+        }),
+    ]
 }
 
 /// How the bursts are to be read.

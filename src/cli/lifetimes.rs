@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use prochist::history::{LifetimeRow, Row};
+use prochist::history::LifetimeRow;
 use prochist::model::millis;
 
 use super::args::LifetimesArgs;
 use super::draw::sparkline;
 use super::failure::Failure;
-use super::output::{Drawn, Output};
+use super::output::{Drawn, Format, Output};
 use super::{Done, history::open, human};
 
 pub fn run(args: &LifetimesArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
@@ -24,14 +24,76 @@ pub fn run(args: &LifetimesArgs, database: &Path, output: &Output) -> Result<Don
     }
     let answer = history.lifetimes(&question)?;
     let shapes = shapes(&answer.rows);
-    output.answer_drawn(&answer, &question, shapes, fail_on_gap)
+    let done = output.answer_drawn(&answer, &question, shapes, fail_on_gap)?;
+    if output.format() == Format::Table {
+        for line in told(&answer.rows) {
+            say!("{line}");
+        }
+    }
+    Ok(done)
 }
+
+/// How the rows are to be read: what their words mean, and why they say nothing where they do.
+fn told(rows: &[LifetimeRow]) -> Vec<String> {
+    let any = |is: fn(&LifetimeRow) -> bool| rows.iter().any(is);
+    let is_blank =
+        |row: &&LifetimeRow| row.survival_until_ms.is_some() && row.survival_p90_ms.is_none();
+    let blank = |cut_short: bool| {
+        let mut blank = rows.iter().filter(is_blank);
+        blank.any(|row| row.survival_is_cut_short == cut_short)
+    };
+    let words = [
+        (
+            any(|row| row.censored > 0),
+            "censored: still in the phase when last seen",
+        ),
+        (
+            any(|row| row.delayed > 0),
+            "delayed: not watched from its beginning, so in survival only from the age at which they were met",
+        ),
+    ];
+    let reasons = [
+        (blank(false), "too many had not ended"),
+        (
+            blank(true),
+            "at some age nobody was watched who lasted longer",
+        ),
+    ];
+    let those = |all: [(bool, &'static str); 2]| -> Vec<&str> {
+        let there = all.into_iter().filter(|(is_there, _)| *is_there);
+        there.map(|(_, text)| text).collect()
+    };
+    let (words, reasons) = (those(words).join("; "), those(reasons).join(", or where "));
+    let mut lines = Vec::new();
+    if !words.is_empty() {
+        lines.push(words);
+    }
+    if !reasons.is_empty() {
+        lines.push(format!("no survival percentile (–) where {reasons}"));
+    }
+    lines
+}
+
+/// What people are shown beside group and shape; as far as survival is not known, they are told why.
+const FOR_PEOPLE: &[&str] = &[
+    "phase",
+    "n",
+    "censored",
+    "delayed",
+    "mean_ms",
+    "p50_ms",
+    "p90_ms",
+    "p99_ms",
+    "max_ms",
+    "survival_p50_ms",
+    "survival_p90_ms",
+];
 
 /// How the lengths of the ended are spread, all on one scale.
 pub fn shapes(rows: &[LifetimeRow]) -> Option<Drawn> {
     let scale = &rows.first()?.histogram;
     Some(Drawn {
-        fields: LifetimeRow::FIELDS,
+        fields: FOR_PEOPLE,
         heading: format!(
             "spread from {} to {}",
             human::duration(scale.from_ms),

@@ -215,6 +215,13 @@ impl Output {
             let more = coverage.unwatched.len() - MOST_UNWATCHED;
             say!("{WARNING} and {more} more such stretches; see `prochist coverage`");
         }
+        if answer.unseen > 0 {
+            say!(
+                "{WARNING} {} counted on that nobody had seen for over an hour and that may have ended; see \
+                 `prochist lifetimes --zombies`",
+                human::count(answer.unseen, "process is", "processes are"),
+            );
+        }
         if !coverage.gaps.is_empty() {
             let hidden: u64 = coverage.gaps.iter().filter_map(|g| g.hidden_at_least).sum();
             say!(
@@ -264,12 +271,17 @@ fn nothing(coverage: &Coverage) -> &'static str {
 
 pub fn not_watched(unwatched: &Unwatched) -> String {
     let since = unwatched.since;
+    let names: Vec<String> = unwatched.app_ids.iter().map(|app| printable(app)).collect();
+    let at = match names.len() {
+        0 => String::new(),
+        _ => format!(" at {}", names.join(", ")),
+    };
     match unwatched.until {
         Some(until) => format!(
-            "nothing looked from {since} to {until} ({}); what came and went then is not on record",
+            "nothing looked{at} from {since} to {until} ({}); what came and went then may be missing",
             human::duration(until.millis_since(since))
         ),
-        None => format!("nothing has looked since {since}"),
+        None => format!("nothing has looked{at} since {since}"),
     }
 }
 
@@ -286,9 +298,10 @@ fn misspelt(never: &NeverRecorded) -> String {
     )
 }
 
-/// A gap is a warning, unless it was asked to count as a failure.
+/// What may be missing is a warning, unless it was asked to count as a failure: a gap, or a stretch in
+/// which nothing looked.
 pub fn gaps(coverage: &Coverage, fail_on_gap: bool) -> Done {
-    if fail_on_gap && !coverage.gaps.is_empty() {
+    if fail_on_gap && !(coverage.gaps.is_empty() && coverage.watched == Watched::All) {
         Done::Partial
     } else {
         Done::Whole

@@ -370,10 +370,11 @@ fn is_hours(field: &str) -> bool {
 /// Lengths of time end in `_ms`; moments in milliseconds, as some views have them, in `_at_ms` or
 /// `_from_ms` and `_until_ms`.
 fn is_duration(field: &str) -> bool {
-    field.ends_with("_ms")
-        && !["_at_ms", "_from_ms", "_until_ms", "since_ms", "until_ms"]
-            .iter()
-            .any(|moment| field.ends_with(moment))
+    field == "survival_until_ms"
+        || field.ends_with("_ms")
+            && !["_at_ms", "_from_ms", "_until_ms", "since_ms", "until_ms"]
+                .iter()
+                .any(|moment| field.ends_with(moment))
 }
 
 /// The text with everything escaped that would move a cursor or turn the direction of writing.

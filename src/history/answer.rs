@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::named_params;
 use serde::Serialize;
 
-use super::question::LOOKS;
 use super::{Question, Reading, Unwatched, Watched, Window};
 use crate::Error;
 use crate::error::Doing;
@@ -27,8 +25,16 @@ pub struct Answer<R> {
     /// there are no rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub never_recorded: Vec<NeverRecorded>,
+    /// Of the open processes that are counted on, so many were last seen over an hour before, and may
+    /// have ended: see [`History::zombies`](super::History::zombies).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unseen: u64,
     /// The answer itself.
     pub rows: Vec<R>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A name in a filter that no process on record has.
@@ -113,69 +119,46 @@ impl Reading<'_> {
         excluded: Exclusions,
         rows: Vec<R>,
     ) -> Result<Answer<R>, Error> {
+        self.answer_by(UtcMillis::MAX, question, about, excluded, rows)
+    }
+
+    /// The same from what had been looked at by `then`.
+    pub(super) fn answer_by<R>(
+        &self,
+        then: UtcMillis,
+        question: &'static str,
+        about: &Question,
+        excluded: Exclusions,
+        rows: Vec<R>,
+    ) -> Result<Answer<R>, Error> {
         Ok(Answer {
             question,
             window: about.window,
-            coverage: self.coverage_of(about)?,
+            coverage: self.coverage_of(about, then)?,
             excluded: excluded.0,
             never_recorded: match rows.is_empty() {
                 true => self.never_recorded(about)?,
                 false => Vec::new(),
             },
+            unseen: 0,
             rows,
         })
     }
 
-    /// What an answer to `about` rests on.
-    pub(super) fn coverage_of(&self, about: &Question) -> Result<Coverage, Error> {
-        let apps = about.filter().apps;
-        let period = self.period(apps.as_deref())?;
-        let runs: u64 = self
-            .db
-            .prepare_cached(&format!(
-                "SELECT count(DISTINCT run_id) FROM snapshot n
-                 WHERE observed_at_ms >= :since AND observed_at_ms < :until AND {LOOKS}"
-            ))
-            .and_then(|mut s| {
-                s.query_row(
-                    named_params! {
-                        ":since": about.window.since_ms(),
-                        ":until": about.window.until_ms(),
-                        ":apps": apps,
-                    },
-                    |row| row.get::<_, i64>(0),
-                )
-            })
-            .doing("count runs")?
-            .cast_unsigned();
-        let (watched, unwatched) = self.watched(about, period)?;
+    /// What an answer to `about` rests on, of what had been looked at by `then`. Gaps are those known
+    /// now: what they hide is hidden from every moment.
+    fn coverage_of(&self, about: &Question, then: UtcMillis) -> Result<Coverage, Error> {
+        let looks = self.looks(about.filter().apps, then);
+        let period = looks.period()?;
+        let (watched, unwatched) = self.watched(about, then)?;
         Ok(Coverage {
             from: period.map(|(from, _)| to_time(from)).transpose()?,
             to: period.map(|(_, to)| to_time(to)).transpose()?,
-            runs,
+            runs: looks.runs(about.window)?,
             gaps: self.gaps_touching(about)?,
             watched,
             unwatched,
         })
-    }
-
-    /// The first and the last snapshot that may have shown these apps.
-    pub(super) fn period(&self, apps: Option<&str>) -> Result<Option<(i64, i64)>, Error> {
-        let (first, last): (Option<i64>, Option<i64>) = self
-            .db
-            .prepare_cached(&format!(
-                "SELECT min((SELECT min(observed_at_ms) FROM snapshot n
-                             WHERE n.stream_id = s.stream_id)) AS first,
-                        max(last_ms) AS last
-                 FROM stream s WHERE {LOOKS}"
-            ))
-            .and_then(|mut s| {
-                s.query_row(named_params! { ":apps": apps }, |row| {
-                    Ok((row.get("first")?, row.get("last")?))
-                })
-            })
-            .doing("read the period covered")?;
-        Ok(first.zip(last))
     }
 
     fn never_recorded(&self, about: &Question) -> Result<Vec<NeverRecorded>, Error> {

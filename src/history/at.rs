@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::outcome;
+use super::looks::is_unseen;
 use super::question::FILTER;
 use super::{Answer, GroupKey, History, Question, Reading, Row, Window};
 use crate::Error;
@@ -81,7 +82,7 @@ impl History {
     ) -> Result<Answer<AtRow>, Error> {
         self.read(|reading| {
             let mut rows = Vec::new();
-            let (about, excluded) = reading.alive_at(time, as_known_at, question, |alive| {
+            let found = reading.alive_at(time, as_known_at, question, |alive| {
                 let Alive { who, state, since } = alive;
                 rows.push(AtRow {
                     process_id: who.process_id,
@@ -93,7 +94,7 @@ impl History {
                 });
             })?;
             rows.sort_by(|a, b| (a.since, &a.process_id).cmp(&(b.since, &b.process_id)));
-            reading.answer("at", &about, excluded, rows)
+            reading.fleet(found, as_known_at, rows)
         })
     }
 
@@ -109,7 +110,7 @@ impl History {
     ) -> Result<Answer<AtCountRow>, Error> {
         self.read(|reading| {
             let mut groups: BTreeMap<GroupKey, AtCountRow> = BTreeMap::new();
-            let (about, excluded) = reading.alive_at(time, as_known_at, question, |alive| {
+            let found = reading.alive_at(time, as_known_at, question, |alive| {
                 let who = alive.who;
                 let (of, created_at) = (&who.deployment_id, who.times.created_at);
                 let key = question.key(&who.app_id, &who.region, of, created_at);
@@ -125,33 +126,65 @@ impl History {
                 .into_iter()
                 .map(|(key, row)| AtCountRow { key, ..row })
                 .collect();
-            reading.answer("at", &about, excluded, rows)
+            reading.fleet(found, as_known_at, rows)
         })
     }
 }
 
+/// What looking for the fleet came to, its processes aside.
+struct Found {
+    about: Question,
+    excluded: Exclusions,
+    unseen: u64,
+}
+
 impl Reading<'_> {
-    /// Calls `each` for every process that was alive; gives what the answer is about, and whom it
-    /// leaves out.
+    fn fleet<R>(
+        &self,
+        found: Found,
+        as_known_at: Option<UtcMillis>,
+        rows: Vec<R>,
+    ) -> Result<Answer<R>, Error> {
+        let then = as_known_at.unwrap_or(UtcMillis::MAX);
+        let answer = self.answer_by(then, "at", &found.about, found.excluded, rows)?;
+        Ok(Answer {
+            unseen: found.unseen,
+            ..answer
+        })
+    }
+
+    /// Calls `each` for every process that was alive.
     fn alive_at(
         &self,
         time: UtcMillis,
         as_known_at: Option<UtcMillis>,
         question: &Question,
         mut each: impl FnMut(Alive),
-    ) -> Result<(Question, Exclusions), Error> {
+    ) -> Result<Found, Error> {
         let about = question.clone().window(Window::moment(time));
-        let mut excluded = Exclusions::default();
+        let (mut excluded, mut unseen) = (Exclusions::default(), 0);
+        let then = as_known_at.unwrap_or(UtcMillis::MAX);
+        let last_look = self.looks(about.filter().apps, then).last()?;
+        let by_ms = last_look.unwrap_or(i64::MIN).min(time.millis());
         let mut candidate = |who: Candidate| match who.times.standing_at(time) {
             Standing::Absent => {}
             Standing::Unknown(reason) => excluded.count(reason),
-            Standing::Alive { state, since } => each(Alive { who, state, since }),
+            Standing::Alive { state, since } => {
+                if who.times.outcome == Outcome::Open && is_unseen(who.times.last_seen_at, by_ms) {
+                    unseen += 1;
+                }
+                each(Alive { who, state, since });
+            }
         };
         match as_known_at {
             None => self.each_now(&about, time, &mut candidate)?,
             Some(then) => self.each_then(&about, then, &mut candidate)?,
         }
-        Ok((about, excluded))
+        Ok(Found {
+            about,
+            excluded,
+            unseen,
+        })
     }
 
     fn each_now(

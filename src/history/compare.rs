@@ -1,17 +1,22 @@
 //! Did one deployment fail more than another, and how sure is that?
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::answer::Exclusions;
+use super::deployments::Deployed;
 use super::failures::FailureRow;
 use super::rates::{Interval, fisher_exact, newcombe_95};
 use super::{Answer, Group, History, Question, Reading, Row};
 use crate::Error;
 use crate::model::Deployment;
 
-/// Two deployments side by side.
+/// Two deployments of one app side by side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ComparisonRow {
+    /// The app.
+    pub app_id: String,
     /// The one.
     pub deployment_id: Deployment,
     /// Failed and stopped together.
@@ -50,6 +55,7 @@ pub struct ComparisonRow {
 
 impl Row for ComparisonRow {
     const FIELDS: &'static [&'static str] = &[
+        "app_id",
         "deployment_id",
         "ended",
         "failed",
@@ -72,8 +78,11 @@ impl Row for ComparisonRow {
 
 impl History {
     /// The failure rates of two deployments, their difference with its interval, and Fisher's exact
-    /// p. Reckoned as in [`History::failures`]; the question's own deployments and grouping are not
-    /// used.
+    /// p, app by app: one row for each app that has a process of either in the window. Reckoned as in
+    /// [`History::failures`]; the question's own deployments and grouping are not used.
+    ///
+    /// Deployments are meant by name, as in [`Question::deployment`]: the number 42 and the text "42"
+    /// count together, and the row shows the one that came last.
     ///
     /// # Errors
     /// [`Error::UnknownDeployment`] if no process of either was ever recorded; [`Error::Sqlite`] or
@@ -85,40 +94,51 @@ impl History {
         question: &Question,
     ) -> Result<Answer<ComparisonRow>, Error> {
         self.read(|reading| {
-            let one = reading.failures_of(deployment, question)?;
-            let other = reading.failures_of(other, question)?;
             let about = question
                 .clone()
-                .only_deployments([one.0.to_string(), other.0.to_string()]);
-            let row = compare(one, other);
-            reading.answer("failures", &about, Exclusions::default(), vec![row])
+                .only_deployments([deployment, other].map(str::to_owned));
+            let rows = reading.compared([deployment, other], question)?;
+            reading.answer("failures", &about, Exclusions::default(), rows)
         })
     }
 }
 
 impl Reading<'_> {
-    fn failures_of(
-        &self,
-        deployment: &str,
-        question: &Question,
-    ) -> Result<(Deployment, FailureRow), Error> {
-        let id = self.deployment_named(deployment)?;
-        let about = question
-            .clone()
-            .only_deployments([deployment.to_owned()])
-            .only_by([Group::Deployment]);
-        // The number 42 and the text "42" are two deployments, and few would have both.
-        let rows = self.failures(&about)?.rows;
-        let row = rows
-            .into_iter()
-            .find(|row| row.key.deployment_id.as_ref() == Some(&id));
-        Ok((id, row.unwrap_or_default()))
+    fn compared(&self, names: [&str; 2], question: &Question) -> Result<Vec<ComparisonRow>, Error> {
+        let [one, other] = names.map(|name| self.deployment_named(name));
+        let named = [one?, other?];
+        let mut apps: BTreeMap<String, [FailureRow; 2]> = BTreeMap::new();
+        for (n, name) in names.into_iter().enumerate() {
+            let about = question
+                .clone()
+                .only_deployments([name.to_owned()])
+                .only_by([Group::App]);
+            for row in self.failures(&about)?.rows {
+                let app_id = row.key.app_id.clone().unwrap_or_default();
+                apps.entry(app_id).or_default()[n] = row;
+            }
+        }
+        let known = self.deployments(&Question::default())?;
+        let rows = apps.into_iter().map(|(app_id, counts)| {
+            let id = |named: &Deployment| {
+                let is_it = |d: &&Deployed| {
+                    d.app_id == app_id && d.deployment_id.to_string() == named.to_string()
+                };
+                // They are in order of time; an app may have no such one.
+                let latest = known.iter().rfind(is_it);
+                latest.map_or(named, |d| &d.deployment_id).clone()
+            };
+            let ids = [id(&named[0]), id(&named[1])];
+            compare(app_id, ids, counts)
+        });
+        Ok(rows.collect())
     }
 }
 
 fn compare(
-    (a, one): (Deployment, FailureRow),
-    (b, other): (Deployment, FailureRow),
+    app_id: String,
+    [a, b]: [Deployment; 2],
+    [one, other]: [FailureRow; 2],
 ) -> ComparisonRow {
     let counts = [(one.failed, one.ended), (other.failed, other.ended)];
     let interval = newcombe_95(counts[1], counts[0]);
@@ -137,6 +157,7 @@ fn compare(
         }
     };
     ComparisonRow {
+        app_id,
         deployment_id: a,
         ended: one.ended,
         failed: one.failed,
@@ -208,6 +229,10 @@ fn verdict(
             points(difference),
         )
     };
+    text.push_str(
+        " Ends are taken as independent: a crash that took 20 at once counts as 20 (see `prochist \
+         failures --bursts`).",
+    );
     if beside > 0 {
         let are = if beside == 1 {
             "process is"

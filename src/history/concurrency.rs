@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::Reckoned;
+use super::looks::is_unseen;
 use super::question::buckets;
 use super::{Answer, GroupKey, History, Question, Reading, Row};
 use crate::Error;
@@ -48,8 +49,9 @@ impl Reading<'_> {
         let mut places: BTreeMap<GroupKey, Edges> = BTreeMap::new();
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
         // The record goes as far as anything looked, or is known to have happened.
-        let last_look = self.period(question.filter().apps.as_deref())?;
-        let mut last_known = last_look.map_or(i64::MIN, |(_, last)| last);
+        let last_look = self.looks(question.filter().apps, UtcMillis::MAX).last()?;
+        let last_look = last_look.unwrap_or(i64::MIN);
+        let (mut last_known, mut unseen) = (last_look, 0);
         self.each_life(Reckoned::Alive, question, |life| {
             match life.times.run() {
                 Err(reason) => excluded.count(reason),
@@ -61,6 +63,10 @@ impl Reading<'_> {
                     if from < end.unwrap_or(i64::MAX).min(until) {
                         let place = question.place(&life.app_id, &life.region, &life.deployment_id);
                         places.entry(place).or_default().add(from, end, 1);
+                        let last_seen = life.times.last_seen_at;
+                        if end.is_none() && is_unseen(last_seen, last_look.min(until)) {
+                            unseen += 1;
+                        }
                     }
                 }
             }
@@ -78,7 +84,10 @@ impl Reading<'_> {
             }
         }
         rows.sort_by(|a, b| a.key.cmp(&b.key));
-        self.answer("concurrency", question, excluded, rows)
+        Ok(Answer {
+            unseen,
+            ..self.answer("concurrency", question, excluded, rows)?
+        })
     }
 }
 

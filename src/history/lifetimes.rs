@@ -40,6 +40,11 @@ pub struct LifetimeRow {
     pub survival_p50_ms: Option<i64>,
     /// Kaplan–Meier 90th percentile, which counts the censored.
     pub survival_p90_ms: Option<i64>,
+    /// The survival estimates are known up to this length; none where there are no lengths.
+    pub survival_until_ms: Option<i64>,
+    /// Whether others are known to last longer than that; in no JSON, since it is there to be told.
+    #[serde(skip)]
+    pub survival_is_cut_short: bool,
     /// How the lengths of the ended are spread; in no JSON, since it is there to be drawn.
     #[serde(skip)]
     pub histogram: Histogram,
@@ -58,6 +63,7 @@ impl Row for LifetimeRow {
         "max_ms",
         "survival_p50_ms",
         "survival_p90_ms",
+        "survival_until_ms",
     ];
 }
 
@@ -269,6 +275,8 @@ fn row(
         max_ms: ended.last().copied(),
         survival_p50_ms: survival.percentile(0.5),
         survival_p90_ms: survival.percentile(0.9),
+        survival_until_ms: survival.until_millis,
+        survival_is_cut_short: survival.is_cut_short,
         histogram: Histogram::of(&ended, from_ms, until_ms),
     }
 }

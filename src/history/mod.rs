@@ -18,6 +18,7 @@ mod holders;
 mod holds;
 mod lifetimes;
 mod lives;
+mod looks;
 mod ports;
 mod process;
 mod question;

@@ -156,6 +156,9 @@ pub struct Question {
     pub deployments: Vec<String>,
     /// How the answer is grouped; one group of all where empty.
     pub by: Vec<Group>,
+    /// When it is asked, if that matters: a window with a beginning and no end reaches until then, and
+    /// where nothing has looked for long by then, the answer's coverage says so.
+    pub asked_at: Option<UtcMillis>,
 }
 
 impl Question {
@@ -201,6 +204,21 @@ impl Question {
     /// The fields of the answer's rows that carry its groups.
     pub fn group_fields(&self) -> Vec<&'static str> {
         self.by.iter().map(|group| group.field()).collect()
+    }
+
+    /// Asked at this moment.
+    #[must_use]
+    pub fn asked_at(mut self, now: UtcMillis) -> Self {
+        self.asked_at = Some(now);
+        self
+    }
+
+    /// The same about these apps and no others.
+    pub(super) fn only_apps(self, apps: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            apps: apps.into_iter().collect(),
+            ..self
+        }
     }
 
     /// The same about these deployments and no others.
@@ -322,13 +340,6 @@ pub(super) fn buckets(
 pub(super) const FILTER: &str = "(:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
      AND (:regions IS NULL OR region IN (SELECT value FROM json_each(:regions)))
      AND (:deployments IS NULL OR deployment_id IN (SELECT value FROM json_each(:deployments)))";
-
-/// The condition that a snapshot may have shown the apps asked about, over the column `stream_id`.
-pub(super) const LOOKS: &str = "(:apps IS NULL OR stream_id IN (
-         SELECT t.stream_id FROM stream t
-         WHERE t.app IS NULL
-            OR t.app IN (SELECT w.word_id FROM word w
-                         WHERE w.text IN (SELECT value FROM json_each(:apps)))))";
 
 pub(super) struct FilterParams {
     pub apps: Option<String>,

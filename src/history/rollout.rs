@@ -221,10 +221,9 @@ impl Reading<'_> {
         let question = about(question);
         let mut excluded = Exclusions::default();
         let mut all: BTreeMap<GroupKey, Sides> = BTreeMap::new();
-        let last_look_ms = self
-            .period(question.filter().apps.as_deref())?
-            .map_or(i64::MIN, |(_, last)| last);
         for (old, new) in self.pairs(takeover, &question)? {
+            let last_look = self.looks_at(&old.app_id).last()?;
+            let last_look_ms = last_look.unwrap_or(i64::MIN);
             let mut groups = question.by.clone();
             groups.push(Group::App);
             let lives = Question::default()

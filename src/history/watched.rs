@@ -1,18 +1,14 @@
-//! When did nothing look? Such stretches hide what came and went in them, gap or no gap.
+//! How much of a window was watched? What came and went in the rest is hidden, gap or no gap.
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::OptionalExtension;
 use serde::Serialize;
 
-use super::question::{LOOKS, Window};
-use super::{Question, Reading};
+use super::looks::PAUSE_MS;
+use super::{Group, Question, Reading};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::UtcMillis;
 use crate::store::to_time;
-
-/// Platforms show what has ended for about an hour, so a pause between two looks that is longer than
-/// that may hide whole lives.
-pub(super) const PAUSE_MS: i64 = 3_600_000;
 
 /// How much of a window was watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,189 +23,113 @@ pub enum Watched {
 }
 
 /// A stretch of time in which nothing looked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unwatched {
     /// The look before; the beginning of the window where there is none.
     pub since: UtcMillis,
     /// The look after; the end of the window where there is none, or none where it has no end.
     pub until: Option<UtcMillis>,
+    /// The apps that nothing looked at; all that the answer is about where empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub app_ids: Vec<String>,
 }
 
-/// When an app came under observation, and when it was out of sight.
-#[derive(Debug)]
-pub(super) struct Watch {
-    begin_ms: i64,
-    /// In order of time.
-    pauses: Vec<(i64, i64)>,
-}
-
-impl Watch {
-    /// When a process that was created then came under observation; none if it was from the first.
-    pub fn met_ms(&self, created_ms: i64) -> Option<i64> {
-        if created_ms < self.begin_ms {
-            return Some(self.begin_ms);
-        }
-        let before = self
-            .pauses
-            .partition_point(|(since, _)| *since < created_ms);
-        let (_, until) = *self.pauses.get(before.checked_sub(1)?)?;
-        (created_ms < until).then_some(until)
-    }
-}
+/// From one look to another, or on without an end.
+type Stretch = (i64, Option<i64>);
 
 impl Reading<'_> {
-    /// The unwatched stretches that touch the window, and how much of it that is. `period` is from the
-    /// first to the last look.
+    /// The unwatched stretches that touch the window, and how much of it that is, as it stood `then`.
     pub fn watched(
         &self,
         about: &Question,
-        period: Option<(i64, i64)>,
+        then: UtcMillis,
     ) -> Result<(Watched, Vec<Unwatched>), Error> {
-        let Some((first, last)) = period else {
+        let mut kinds = Vec::new();
+        let mut all = Vec::new();
+        let alike = self.looked_at_alike(about)?;
+        for apps in &alike {
+            let only = about.clone().only_apps(apps.iter().cloned());
+            let (watched, stretches) = self.stretches(&only, then)?;
+            kinds.push(watched);
+            let app_ids = match alike.len() {
+                1 => &[][..],
+                _ => apps,
+            };
+            for (since, until) in stretches {
+                all.push(Unwatched {
+                    since: to_time(since)?,
+                    until: until.map(to_time).transpose()?,
+                    app_ids: app_ids.to_vec(),
+                });
+            }
+        }
+        all.sort_by(|a, b| (a.since, &a.app_ids).cmp(&(b.since, &b.app_ids)));
+        let every = |one| kinds.iter().all(|kind| *kind == one);
+        let watched = match (every(Watched::All), every(Watched::None)) {
+            (true, _) => Watched::All,
+            (_, true) => Watched::None,
+            _ => Watched::Part,
+        };
+        Ok((watched, all))
+    }
+
+    /// The same of apps that were looked at together.
+    fn stretches(
+        &self,
+        about: &Question,
+        then: UtcMillis,
+    ) -> Result<(Watched, Vec<Stretch>), Error> {
+        let looks = self.looks(about.filter().apps, then);
+        let Some((first, last)) = looks.period()? else {
             return Ok((Watched::None, Vec::new()));
         };
-        let Window { since, until } = about.window;
         let (since_ms, until_ms) = (about.window.since_ms(), about.window.until_ms());
-        let mut stretches: Vec<(i64, Option<i64>)> = Vec::new();
-        if let Some(since) = since
-            && since.millis() < first
-        {
-            stretches.push((since.millis(), Some(first)));
+        let mut stretches: Vec<Stretch> = Vec::new();
+        if let Some(begin) = self.beginning(about)?.filter(|begin| *begin < first) {
+            stretches.push((begin, Some(first)));
         }
-        for (since, until) in self.pauses(about.filter().apps.as_deref(), since_ms, until_ms)? {
+        for (since, until) in looks.pauses(since_ms, until_ms)? {
             stretches.push((since, Some(until)));
         }
-        match (since, until) {
-            // What begins after the last look was not looked at, however soon it ends.
-            (Some(since), Some(until)) if since.millis() > last => {
-                stretches.push((last, Some(until.millis())));
-            }
-            (_, Some(until)) if until.millis() - last > PAUSE_MS => {
-                stretches.push((last, Some(until.millis())));
-            }
-            (Some(since), None) if since.millis() > last => stretches.push((last, None)),
-            _ => {}
+        let since = about.window.since.map(UtcMillis::millis);
+        let until = about.window.until.map(UtcMillis::millis);
+        // What begins after the last look was not looked at, however soon it ends.
+        let begins_after = since.is_some_and(|since| since > last);
+        let asked_at = about.asked_at.filter(|_| since.is_some());
+        let reaches = until.or(asked_at.map(UtcMillis::millis));
+        if begins_after || reaches.is_some_and(|reaches| reaches - last > PAUSE_MS) {
+            stretches.push((last, until));
         }
         // A stretch between two looks holds neither of them.
-        let covers = |(from, to): &(i64, Option<i64>)| {
-            *from < since_ms && to.is_none_or(|to| to >= until_ms)
-        };
+        let covers = |(from, to): &Stretch| *from < since_ms && to.is_none_or(|to| to >= until_ms);
         let none = until_ms <= first || stretches.iter().any(covers);
         let watched = match (none, stretches.is_empty()) {
             (true, _) => Watched::None,
             (false, true) => Watched::All,
             (false, false) => Watched::Part,
         };
-        let stretches = stretches.into_iter().map(|(from, to)| {
-            Ok(Unwatched {
-                since: to_time(from)?,
-                until: to.map(to_time).transpose()?,
-            })
-        });
-        Ok((watched, stretches.collect::<Result<_, Error>>()?))
+        Ok((watched, stretches))
     }
 
-    /// When each of the apps asked about came under observation: with the first look of a sync, else
-    /// when the first of its processes was seen, since an archive need not be about it.
-    pub fn watches(&self, about: &Question) -> Result<Vec<(String, Watch)>, Error> {
-        let apps = about.filter().apps;
-        let mut statement = self
-            .db
-            .prepare_cached(
-                "SELECT a.text AS app_id,
-                        min(p.first_ms,
-                            coalesce((SELECT min((SELECT min(n.observed_at_ms) FROM snapshot n
-                                                  WHERE n.stream_id = t.stream_id))
-                                      FROM stream t WHERE t.app = p.app),
-                                     p.first_ms)) AS begin_ms
-                 FROM (SELECT app, min(first_seen_ms) AS first_ms FROM process GROUP BY app) p
-                 JOIN word a ON a.word_id = p.app
-                 WHERE :apps IS NULL OR a.text IN (SELECT value FROM json_each(:apps))",
-            )
-            .doing("read when apps were first seen")?;
-        let begins: Vec<(String, i64)> = statement
-            .query_map(named_params! { ":apps": apps }, |row| {
-                Ok((row.get("app_id")?, row.get("begin_ms")?))
-            })
-            .and_then(Iterator::collect)
-            .doing("read when apps were first seen")?;
-        let mut watches = Vec::new();
-        for (app_id, begin_ms) in begins {
-            let only = Question::default().app(&app_id).filter().apps;
-            let pauses = self.pauses(only.as_deref(), begin_ms, i64::MAX)?;
-            watches.push((app_id, Watch { begin_ms, pauses }));
-        }
-        Ok(watches)
-    }
-
-    /// The pauses between two looks that touch a stretch of time, by leaps of as much as is no pause:
-    /// a year of looks by the minute takes one step an hour.
-    fn pauses(
-        &self,
-        apps: Option<&str>,
-        since_ms: i64,
-        until_ms: i64,
-    ) -> Result<Vec<(i64, i64)>, Error> {
-        let look = |which: &str, from: i64, to: i64| -> Result<Option<i64>, Error> {
-            self.db
-                .prepare_cached(&format!(
-                    "SELECT observed_at_ms FROM snapshot n
-                     WHERE observed_at_ms > :from AND observed_at_ms <= :to AND {LOOKS}
-                     ORDER BY observed_at_ms {which} LIMIT 1"
-                ))
+    /// Where the window begins; in an answer by days or hours, where the first of them may.
+    fn beginning(&self, about: &Question) -> Result<Option<i64>, Error> {
+        let by_time = |group: &Group| matches!(group, Group::Day | Group::Hour);
+        match about.window.since {
+            Some(since) => Ok(Some(since.millis())),
+            None if about.by.iter().any(by_time) => self
+                .db
+                .prepare_cached(
+                    "SELECT created_ms FROM process
+                     WHERE :apps IS NULL OR app IN (SELECT w.word_id FROM word w
+                         WHERE w.text IN (SELECT value FROM json_each(:apps)))
+                     ORDER BY created_ms LIMIT 1",
+                )
                 .and_then(|mut statement| {
-                    let params = named_params! { ":from": from, ":to": to, ":apps": apps };
+                    let params = &[(":apps", &about.filter().apps)];
                     statement.query_row(params, |row| row.get(0)).optional()
                 })
-                .doing("read when anything looked")
-        };
-        let latest = |from, to| look("DESC", from, to);
-        let next = |from| look("ASC", from, i64::MAX);
-        let mut pauses = Vec::new();
-        let begin = match latest(i64::MIN, since_ms)? {
-            Some(begin) => Some(begin),
-            None => next(since_ms)?,
-        };
-        let Some(mut at) = begin else {
-            return Ok(pauses);
-        };
-        while at < until_ms {
-            if let Some(later) = latest(at, at.saturating_add(PAUSE_MS))? {
-                at = later;
-            } else if let Some(later) = next(at)? {
-                pauses.push((at, later));
-                at = later;
-            } else {
-                break;
-            }
-        }
-        Ok(pauses)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_met_at_the_end_of_the_stretch_in_which_it_came() {
-        let watch = Watch {
-            begin_ms: 100,
-            pauses: vec![(200, 300), (500, 600)],
-        };
-        for (created, met) in [
-            (0, Some(100)),
-            (99, Some(100)),
-            (100, None),
-            (200, None), // that look showed it
-            (201, Some(300)),
-            (299, Some(300)),
-            (300, None),
-            (450, None),
-            (599, Some(600)),
-            (900, None),
-        ] {
-            assert_eq!(watch.met_ms(created), met, "{created}");
+                .doing("read when the first process was created"),
+            None => Ok(None),
         }
     }
 }

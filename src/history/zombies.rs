@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::outcome;
+use super::looks::is_unseen;
 use super::question::FILTER;
-use super::watched::PAUSE_MS;
 use super::{Answer, History, Question, Reading, Row};
 use crate::Error;
 use crate::error::Doing;
@@ -70,15 +70,12 @@ impl Reading<'_> {
                     let last_look = match last_looks.get(&row.app_id) {
                         Some(last_look) => *last_look,
                         None => {
-                            let only = Question::default().app(&row.app_id).filter().apps;
-                            let period = self.period(only.as_deref())?;
-                            let last_look = period.map(|(_, last)| last);
+                            let last_look = self.looks_at(&row.app_id).last()?;
                             last_looks.insert(row.app_id.clone(), last_look);
                             last_look
                         }
                     };
-                    let seen = row.last_seen_at.millis();
-                    if last_look.is_none_or(|last| last - seen <= PAUSE_MS) {
+                    if last_look.is_none_or(|last| !is_unseen(row.last_seen_at, last)) {
                         return Ok(());
                     }
                 }

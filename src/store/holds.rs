@@ -1,7 +1,7 @@
 //! Which endpoints a process holds, from when until when.
 //!
-//! A hold lasts from `startedAt`, else from when the process was first seen with the endpoint,
-//! until `terminatedAt`, else until `stoppingAt` of one that has ended, else it has no end. An
+//! A hold lasts from `startedAt`, else from when the process was first seen with the endpoint, though no
+//! later than its end, until `terminatedAt`, else until `stoppingAt` of one that has ended, else it has no end. An
 //! endpoint that a later version no longer shows is still held.
 
 use std::collections::BTreeSet;
@@ -33,7 +33,10 @@ pub(super) fn update_holds(
     for endpoint in endpoints {
         let from = match process.started_at {
             Some(started_at) => started_at.millis(),
-            None => first_seen_with(db, tracked.key, endpoint)?,
+            None => {
+                let seen = first_seen_with(db, tracked.key, endpoint)?;
+                until.map_or(seen, |until| seen.min(until))
+            }
         };
         let known = tracked.holds.get(&endpoint).copied();
         if known == Some((from, until)) {

@@ -3,7 +3,7 @@
 //! The memory holds the processes of the stream's latest snapshot, and is only ever a copy of what
 //! the file says: it is dropped when a snapshot is rolled back or another connection has written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
@@ -92,6 +92,19 @@ impl Recorder {
             Some(app) => self.words.word(db, app).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Remembers which apps archives are about.
+    pub fn name_archive_apps(&self, db: &Connection, named: &BTreeSet<i64>) -> Result<(), Error> {
+        if self.app.is_some() {
+            return Ok(());
+        }
+        for app in named {
+            db.prepare_cached("INSERT OR IGNORE INTO archive_app VALUES (:app)")
+                .and_then(|mut statement| statement.execute(named_params! { ":app": app }))
+                .doing("record which apps an archive shows")?;
+        }
+        Ok(())
     }
 
     pub fn begin_snapshot(&mut self, db: &Connection, at_ms: i64) -> Result<(), Error> {

@@ -48,7 +48,12 @@ fn state(id: usize, plan: &Plan, stage: u8) -> Process {
     let mut p = process(&format!("p{id}"), created);
     p.app_id = format!("app-{}", id % 2);
     p.region = ["Tokyo", "London"][id / 2 % 2].to_owned();
-    p.deployment_id = Deployment::Number(1 + (id % 3) as i64);
+    // The number 1 and the text "1" among them, which a filter takes for one.
+    p.deployment_id = match id {
+        7 => Deployment::Name("1".into()),
+        8 => Deployment::Name("dep-blue".into()),
+        _ => Deployment::Number(1 + (id % 3) as i64),
+    };
     let time = |minutes: i64| Some(minute(plan.created + minutes));
     let host = format!("h{}", id % 2);
     if stage > 0 && stage != 7 {
@@ -194,6 +199,7 @@ pub fn every_answer(history: &History, question: &Question) -> BTreeMap<String, 
     let mut all: BTreeMap<String, Value> = [
         ("lifetimes", json(history.lifetimes(q))),
         ("longer than", json(history.longer_than(30 * MINUTE_MS, q))),
+        ("zombies", json(history.zombies(q))),
         ("failures", json(history.failures(q))),
         ("compare", json(history.compare_failures("1", "2", q))),
         ("bursts", json(history.bursts(q))),

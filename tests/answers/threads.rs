@@ -111,7 +111,9 @@ fn ask(history: &History) -> Vec<u64> {
         "as many end as begin"
     );
     let usage = history.usage(&all).unwrap().rows;
-    let served = u64::try_from(usage[0].process_ms / SECOND_MS).unwrap();
+    // After the first snapshot none has served for any time yet.
+    let served = usage.first().map_or(0, |row| row.process_ms / SECOND_MS);
+    let served = u64::try_from(served).unwrap();
     assert_eq!(served % of, 0);
     seen.push(served / of + 1);
     seen

@@ -17,6 +17,7 @@ const LIFETIMES: &[&str] = &[
     "max_ms",
     "survival_p50_ms",
     "survival_p90_ms",
+    "survival_until_ms",
 ];
 const FAILURES: &[&str] = &[
     "ended",
@@ -131,6 +132,7 @@ fn cases() -> Vec<Case> {
             &["failures", "--compare", "7..8"],
             "failures",
             &[
+                "app_id",
                 "deployment_id",
                 "other_deployment_id",
                 "difference",
@@ -507,6 +509,9 @@ fn a_table_in_a_pipe_is_plain_text_and_says_what_it_rests_on() {
             "excluded: 1 × lifetime: no end time",
             "excluded: 1 × serving: no end time",
             "excluded: 1 × stopping: never told to stop",
+            "warning: nothing has looked since 2024-05-01T12:45:00.000Z",
+            "censored: still in the phase when last seen",
+            "no survival percentile (–) where too many had not ended",
         ]
     );
 }

@@ -370,7 +370,16 @@ fn gaps_are_told_by_every_question_that_they_touch() {
         (&["failures", "--until", "2024-05-01T11:30:00Z"], false),
         (&["failures", "--until", "2024-05-01T11:30:00.001Z"], true),
         (&["failures", "--since", "2024-05-01T11:43:59.999Z"], true),
-        (&["failures", "--since", "2024-05-01T11:44:00Z"], false),
+        (
+            &[
+                "failures",
+                "--since",
+                "2024-05-01T11:44:00Z",
+                "--until",
+                "2024-05-01T12:45:00Z",
+            ],
+            false,
+        ),
         (&["lifetimes"], true),
         (&["ports"], true),
         (&["ports", "--by", "host"], true),

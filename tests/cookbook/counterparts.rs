@@ -151,7 +151,7 @@ fn two_deployments(place: &Place, about: &Asked) -> Vec<Value> {
     let args = [
         "failures",
         "--by",
-        "deployment",
+        "app,deployment",
         "--deployment",
         &old,
         "--deployment",
@@ -160,12 +160,14 @@ fn two_deployments(place: &Place, about: &Asked) -> Vec<Value> {
     let mut rows = within(place, about, &args);
     rows.retain(|row| row["ended"] != 0);
     // The comparison has the same.
-    let compared = &within(
+    let compared = within(
         place,
         about,
         &["failures", "--compare", &format!("{old}..{new}")],
-    )[0];
+    );
     for row in &rows {
+        let compared = compared.iter().find(|c| c["app_id"] == row["app_id"]);
+        let compared = compared.unwrap();
         let side = if row["deployment_id"] == about.old {
             ""
         } else {

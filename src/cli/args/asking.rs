@@ -7,6 +7,7 @@ use prochist::Question;
 use prochist::history::{Group, Takeover, Window};
 use prochist::model::UtcMillis;
 
+use super::super::clock::now;
 use super::super::failure::Failure;
 use super::{length, length_or_none, moment};
 
@@ -35,7 +36,7 @@ pub struct NarrowedArgs {
     /// Only this deployment (may be given again)
     #[arg(long, value_name = "DEPLOYMENT")]
     deployment: Vec<String>,
-    /// End with exit code 3 if a gap touches the answer
+    /// End with exit code 3 if a gap, or a stretch in which nothing looked, touches the answer
     #[arg(long)]
     pub fail_on_gap: bool,
 }
@@ -54,7 +55,7 @@ impl NarrowedArgs {
 impl QuestionArgs {
     pub fn question(&self) -> Result<Question, Failure> {
         let window = Window::new(self.since, self.until)?;
-        Ok(self.narrowed.question().window(window))
+        Ok(self.narrowed.question().window(window).asked_at(now()))
     }
 }
 
@@ -126,7 +127,7 @@ pub struct LifetimesArgs {
 pub struct FailuresArgs {
     #[command(flatten)]
     pub grouped: GroupedArgs,
-    /// Compare two deployments: rates, their difference and how sure it is
+    /// Compare two deployments, app by app: rates, their difference and how sure it is
     #[arg(long, value_name = "A..B", value_parser = two_deployments,
           conflicts_with_all = ["by", "deployment", "bursts"])]
     pub compare: Option<(String, String)>,

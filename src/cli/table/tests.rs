@@ -8,6 +8,7 @@ fn values_carry_their_units() {
         ("p50_ms", json!(8_040_000), "2h 14m"),
         ("p50_ms", json!(8_039_999.7), "2h 14m"),
         ("created_at_ms", json!(8_040_000), "8040000"),
+        ("survival_until_ms", json!(8_040_000), "2h 14m"),
         ("rate_low", json!(0.0312), "3.1%"),
         (
             "changed",

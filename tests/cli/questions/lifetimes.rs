@@ -1,6 +1,8 @@
 //! How long processes lasted.
 
 use super::*;
+use crate::fleet::{ndjson, process, with};
+use crate::place::Place;
 
 /// In seconds, ended + censored, in brackets the age at which those came under observation that were
 /// created before 10:30, when the record of both apps begins:
@@ -19,6 +21,7 @@ fn lifetimes_of_all() {
             "phase": phase, "n": n, "censored": censored, "delayed": delayed, "mean_ms": mean,
             "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": max,
             "survival_p50_ms": survival[0], "survival_p90_ms": survival[1],
+            "survival_until_ms": survival[2],
         })
     };
     assert_eq!(
@@ -29,27 +32,27 @@ fn lifetimes_of_all() {
                 "provisioning",
                 [9, 1, 2],
                 [15 * S, 10 * S, 32 * S, 39_200, 40 * S],
-                json!([10 * S, null])
+                json!([10 * S, null, 1_500 * S])
             ),
             // At risk 6 at 880 (p01 comes later): 5/6; 5 at 1795: 4/5; 4 at 2390: 3/4, so 1/2; 2/3.
             row(
                 "serving",
                 [5, 3, 2],
                 [1_616 * S, 1_795 * S, 2_408 * S, 2_418_800, 2_420 * S],
-                json!([2_390 * S, null])
+                json!([2_390 * S, null, 5_370 * S])
             ),
             row(
                 "stopping",
                 [3, 0, 0],
                 [6_333, 5 * S, 9 * S, 9_900, 10 * S],
-                json!([5 * S, 10 * S])
+                json!([5 * S, 10 * S, 10 * S])
             ),
             // At risk 7 at 900: 6/7; 5 at 1810 (p01 among them): 4/5; 3/4 at 2405: .514; 2/3 at 2464.
             row(
                 "lifetime",
                 [6, 4, 3],
                 [1_373_167, 1_355 * S, 2_434_500, 2_461_050, 2_464 * S],
-                json!([2_464 * S, null])
+                json!([2_464 * S, null, 5_400 * S])
             ),
         ])
     );
@@ -173,11 +176,128 @@ fn groups_of_hardly_any() {
         lifetime(&of_p03),
         Some(json!([1, 0, 900 * S, 900 * S, 900 * S]))
     );
-    // p01 and p02, both met on the way, the latter when it was over.
+    // p01 and p02, both met on the way, the latter when it was over: nobody was watched while young.
     let met = ["--until", "2024-05-01T10:30:00Z", "--app", "a"];
     assert_eq!(
         lifetime(&met),
-        Some(json!([2, 0, 1_232_500, 2_170_500, 2_405 * S]))
+        Some(json!([2, 0, 1_232_500, 2_170_500, null]))
+    );
+}
+
+/// At 10:00 an old one is met at the age of 7200 s, which ends at 8400. All that come after it and end
+/// are younger than that by far, so nobody was watched at the ages between.
+#[test]
+fn survival_is_known_only_as_long_as_somebody_was_watched() {
+    let ran = |id: &str, created: &str, terminated: &str| {
+        let status = if terminated.is_empty() {
+            "running"
+        } else {
+            "stopped"
+        };
+        let record = process(
+            id,
+            "a",
+            json!(1),
+            "Tokyo",
+            [created, created, "", terminated],
+        );
+        with(record, json!({"status": status}))
+    };
+    let place = Place::new();
+    let look = |time: &str, processes: &[Value]| {
+        let look = json!({"observedAt": day(time), "processes": processes});
+        place.write("look.ndjson", ndjson(&[look]));
+        place.run(&["import", "look.ndjson"]).ok();
+    };
+    let lifetime = || {
+        let rows = place.rows(&["lifetimes"]);
+        let row = rows.into_iter().find(|row| row["phase"] == "lifetime");
+        let fields = [
+            "n",
+            "censored",
+            "delayed",
+            "p50_ms",
+            "survival_p50_ms",
+            "survival_p90_ms",
+            "survival_until_ms",
+        ];
+        json!(columns(&[row.unwrap()], &fields)[0])
+    };
+    let told = || place.run(&["lifetimes"]).ok().stderr;
+    let delayed = "delayed: not watched from its beginning, so in survival only from the age at which \
+                   they were met\n";
+    look("10:00:00", &[ran("old", "08:00:00", "")]);
+    look("10:30:00", &[ran("old", "08:00:00", "10:20:00")]);
+    assert_eq!(
+        lifetime(),
+        json!([1, 0, 1, 8_400 * S, null, null, 0]),
+        "only one that was met on the way"
+    );
+    let unwatched =
+        "no survival percentile (–) where at some age nobody was watched who lasted longer\n";
+    assert!(
+        told().ends_with(&format!("\n{delayed}{unwatched}")),
+        "{}",
+        told()
+    );
+
+    look("10:31:00", &[ran("short", "10:01:00", "10:05:00")]);
+    assert_eq!(
+        lifetime(),
+        json!([2, 0, 1, 4_320 * S, null, null, 239_999]),
+        "all that were watched end, and the old one comes later"
+    );
+    // Two are open, seen for 1500 s: of three a third has ended at 240 s.
+    let open = [ran("b", "10:06:00", ""), ran("c", "10:06:00", "")];
+    look("10:31:00", &open);
+    assert_eq!(
+        lifetime(),
+        json!([2, 2, 1, 4_320 * S, null, null, 1_500 * S]),
+        "the last that are watched are censored, and the old one comes later"
+    );
+    let censored = "censored: still in the phase when last seen; ";
+    let ending = format!("\n{censored}{delayed}{unwatched}");
+    assert!(told().ends_with(&ending), "{}", told());
+
+    // One of them is seen until it is older than the old one was when it was met, and both end.
+    for hour in 11..13 {
+        look(&format!("{hour}:30:00"), &open);
+    }
+    look(
+        "12:40:00",
+        &[
+            ran("b", "10:06:00", "10:11:00"),
+            ran("c", "10:06:00", "12:36:00"),
+        ],
+    );
+    // At 240 s 2/3 are left, at 300 s 1/3, at 8400 s one of two of these, at 9000 s none.
+    assert_eq!(
+        lifetime(),
+        json!([4, 0, 1, 4_350 * S, 300 * S, 9_000 * S, 9_000 * S])
+    );
+    assert!(told().ends_with(&format!("\n{delayed}")), "{}", told());
+
+    // Where it is only that many are open, that is what is said.
+    let ran = recorded().run(&["lifetimes"]).ok();
+    let open =
+        format!("{censored}{delayed}no survival percentile (–) where too many had not ended\n");
+    assert!(ran.stderr.ends_with(&open), "{ran:?}");
+
+    // In the table nobody needs the end; other formats have it.
+    assert!(!place.run(&["lifetimes"]).ok().stdout.contains("until"));
+    let csv = place.run(&["lifetimes", "--format", "csv"]).ok();
+    assert!(
+        csv.stdout
+            .lines()
+            .next()
+            .unwrap()
+            .ends_with("survival_p90_ms,survival_until_ms")
+    );
+    assert!(!csv.stderr.contains("delayed"), "{csv:?}");
+    let markdown = place.run(&["lifetimes", "--format", "markdown"]).ok();
+    assert!(
+        markdown.stdout.trim_end().ends_with("| 2h 30m |"),
+        "{markdown:?}"
     );
 }
 

@@ -8,6 +8,7 @@ mod edges;
 mod failures;
 mod fleet;
 mod lifetimes;
+mod looks;
 mod ports;
 mod rollout;
 mod running;

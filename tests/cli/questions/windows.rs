@@ -170,7 +170,7 @@ fn an_answer_says_whether_anything_was_watched() {
         [
             "nothing matches in that part of the window that was watched",
             "warning: nothing looked from 2024-05-01T02:00:00.000Z to 2024-05-01T10:30:00.000Z \
-             (8h 30m); what came and went then is not on record",
+             (8h 30m); what came and went then may be missing",
         ]
     );
     assert_eq!(

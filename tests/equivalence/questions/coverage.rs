@@ -37,8 +37,11 @@ fn expected(record: &Record, span: Span) -> Value {
             .map(|since| (since, first)),
     );
     stretches.extend(record.pauses());
-    if let Some(until) = span.until.filter(|until| until - last > HOUR_MS) {
-        stretches.push((last, until));
+    match (span.since, span.until) {
+        (_, Some(until)) if until - last > HOUR_MS => stretches.push((last, until)),
+        // It is asked long after.
+        (Some(_), None) => stretches.push((last, i64::MAX)),
+        _ => {}
     }
     let since = span.since.unwrap_or(i64::MIN);
     let until = span.until.unwrap_or(i64::MAX);
@@ -55,7 +58,10 @@ fn expected(record: &Record, span: Span) -> Value {
         },
         "unwatched": stretches
             .iter()
-            .map(|(from, to)| json!({"since": time(*from), "until": time(*to)}))
+            .map(|(from, to)| {
+                let until = (*to < i64::MAX).then(|| time(*to));
+                json!({"since": time(*from), "until": until})
+            })
             .collect::<Vec<_>>(),
     })
 }

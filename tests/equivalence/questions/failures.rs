@@ -1,10 +1,11 @@
 //! How often processes failed, a second time. The intervals are found where their equations hold, by
 //! halving; Fisher's p is a sum over all tables.
 
+use prochist::model::Deployment;
 use serde_json::{Value, json};
 
 use crate::answered::{ask, assert_rows, group, grouped, row};
-use crate::known::{Known, Record, Span, Stands, records, windows};
+use crate::known::{Known, Record, Span, Stands, records, whole, windows};
 
 /// The 97.5% point of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
@@ -125,62 +126,115 @@ fn every_group() {
     }
 }
 
+/// The whole fleet as if it were of two apps, and as if some of its deployment 42 had been told of as
+/// a text.
+fn two_apps() -> Record {
+    let mut record = whole();
+    for process in record.looks.iter_mut().flat_map(|look| &mut look.shown) {
+        let id = process.process_id.as_bytes();
+        if id[0] >= b'8' {
+            process.app_id = "another".to_owned();
+        }
+        if process.deployment_id == Deployment::Number(42) && id[1] >= b'8' {
+            process.deployment_id = Deployment::Name("42".to_owned());
+        }
+    }
+    record
+}
+
+/// Two deployments by their names, app by app.
+fn compared(known: &[Known], names: [i64; 2], span: Span) -> Vec<Value> {
+    let named = names.map(|name| name.to_string());
+    let mut apps: Vec<&str> = known.iter().map(|p| p.latest().app_id.as_str()).collect();
+    apps.sort_unstable();
+    apps.dedup();
+    apps.into_iter()
+        .filter_map(|app| {
+            let all = named.each_ref().map(|name| -> Vec<&Known> {
+                let of_it = |p: &&Known| {
+                    let latest = p.latest();
+                    latest.app_id == app && latest.deployment_id.to_string() == *name
+                };
+                known.iter().filter(of_it).collect()
+            });
+            let inside = all.each_ref().map(|all| -> Vec<&Known> {
+                let inside = all.iter().filter(|p| span.has(reckoned(p)));
+                inside.copied().collect()
+            });
+            if inside.iter().all(Vec::is_empty) {
+                return None;
+            }
+            let [id, other_id] = [0, 1].map(|n| shown_id(&all[n], names[n]));
+            let [[n, hits, ..], [m, other_hits, ..]] = inside.each_ref().map(|i| count(i));
+            let mut row = beside((hits, n), (other_hits, m));
+            row["app_id"] = json!(app);
+            row["deployment_id"] = id;
+            row["other_deployment_id"] = other_id;
+            Some(row)
+        })
+        .collect()
+}
+
+/// The number or the text, whichever came last.
+fn shown_id(all: &[&Known], number: i64) -> Value {
+    let first = |is_text: bool| {
+        let is_it = |p: &&&Known| json!(p.latest().deployment_id).is_string() == is_text;
+        all.iter().filter(is_it).map(|p| p.created()).min()
+    };
+    match first(true) > first(false) {
+        true => json!(number.to_string()),
+        false => json!(number),
+    }
+}
+
+fn beside((hits, n): (u64, u64), (other_hits, m): (u64, u64)) -> Value {
+    let (one, other) = (wilson(hits, n), wilson(other_hits, m));
+    let (low, high) = (one.map(|i| i.0), one.map(|i| i.1));
+    let (other_low, other_high) = (other.map(|i| i.0), other.map(|i| i.1));
+    let rates = rate(hits, n).zip(rate(other_hits, m));
+    let difference = rates.map(|(p, q)| q - p);
+    // Each side as far as the one's limit and the other's opposite limit are from the rates.
+    let away = |p: f64, limit: Option<f64>, q: f64, other: Option<f64>| {
+        (p - limit.unwrap()).hypot(q - other.unwrap())
+    };
+    json!({
+        "ended": n, "failed": hits, "rate": rate(hits, n), "rate_low": low, "rate_high": high,
+        "other_ended": m, "other_failed": other_hits, "other_rate": rate(other_hits, m),
+        "other_rate_low": other_low, "other_rate_high": other_high,
+        "difference": difference,
+        "difference_low": rates.map(|(p, q)| q - p - away(p, high, q, other_low)),
+        "difference_high": rates.map(|(p, q)| q - p + away(p, low, q, other_high)),
+        "fisher_p": rates.map(|_| fisher((hits, n), (other_hits, m))),
+    })
+}
+
 #[test]
 fn two_deployments() {
     let mut surprising = 0;
-    for record in records() {
+    let mut rows_of_two = 0;
+    let [whole, broken, odd] = records();
+    for record in [whole, broken, odd, two_apps()] {
         let place = record.imported();
+        let known = record.known();
         for (a, b) in [(42, 43), (43, 42), (40, 43)] {
             for span in windows() {
-                let known = record.known();
-                let [[n, hits, ..], [m, other_hits, ..]] = [a, b].map(|deployment| {
-                    let of_it: Vec<&Known> = known
-                        .iter()
-                        .filter(|p| {
-                            p.latest().deployment_id
-                                == prochist::model::Deployment::Number(deployment)
-                        })
-                        .filter(|p| span.has(reckoned(p)))
-                        .collect();
-                    count(&of_it)
-                });
-                let (one, other) = (wilson(hits, n), wilson(other_hits, m));
-                let (low, high) = (one.map(|i| i.0), one.map(|i| i.1));
-                let (other_low, other_high) = (other.map(|i| i.0), other.map(|i| i.1));
-                let rates = rate(hits, n).zip(rate(other_hits, m));
-                let difference = rates.map(|(p, q)| q - p);
-                // Each side as far as the one's limit and the other's opposite limit are from the rates.
-                let away = |p: f64, limit: Option<f64>, q: f64, other: Option<f64>| {
-                    (p - limit.unwrap()).hypot(q - other.unwrap())
-                };
-                let expected = json!({
-                    "deployment_id": a, "ended": n, "failed": hits, "rate": rate(hits, n),
-                    "rate_low": low, "rate_high": high,
-                    "other_deployment_id": b, "other_ended": m, "other_failed": other_hits,
-                    "other_rate": rate(other_hits, m),
-                    "other_rate_low": other_low, "other_rate_high": other_high,
-                    "difference": difference,
-                    "difference_low": rates.map(|(p, q)| q - p - away(p, high, q, other_low)),
-                    "difference_high": rates.map(|(p, q)| q - p + away(p, low, q, other_high)),
-                    "fisher_p": rates.map(|_| fisher((hits, n), (other_hits, m))),
-                });
+                let expected = compared(&known, [a, b], span);
                 let compare = format!("{a}..{b}");
                 let mut answer = ask(&place, &["failures", "--compare", &compare], "", span);
-                let says = answer["rows"][0]
-                    .as_object_mut()
-                    .unwrap()
-                    .shift_remove("says");
-                assert!(says.unwrap().as_str().is_some_and(|says| says.len() > 20));
-                assert_rows(
-                    &answer["rows"],
-                    std::slice::from_ref(&expected),
-                    &format!("{compare} in {span:?}"),
-                );
-                surprising += u32::from(expected["fisher_p"].as_f64().is_some_and(|p| p < 0.01));
+                for row in answer["rows"].as_array_mut().unwrap() {
+                    let says = row.as_object_mut().unwrap().shift_remove("says");
+                    assert!(says.unwrap().as_str().is_some_and(|says| says.len() > 20));
+                }
+                let what = format!("{compare} in {span:?}");
+                assert_rows(&answer["rows"], &expected, &what);
+                let p = |row: &Value| row["fisher_p"].as_f64().is_some_and(|p| p < 0.01);
+                surprising += expected.iter().filter(|row| p(row)).count();
+                rows_of_two += usize::from(expected.len() == 2);
             }
         }
     }
     assert!(surprising > 2, "the bad deployment is told");
+    assert!(rows_of_two > 4);
 }
 
 /// Against what can be counted by hand: eight cups of tea, four of them with milk in first, can be told

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::answered::{ask, assert_rows, bucket_ms, group, grouped, parts, reasons, row};
 use crate::known::{Known, Record, Span, Stands, Went, minute, records, time, windows};
+use crate::truth::HOUR_MS;
 
 /// What a process was doing, and since when.
 fn standing(process: &Known, moment: i64) -> Result<Option<(i64, &'static str)>, &'static str> {
@@ -36,6 +37,7 @@ fn standing(process: &Known, moment: i64) -> Result<Option<(i64, &'static str)>,
 fn the_fleet_at_a_moment() {
     let mut alive = 0;
     let mut left_out = 0;
+    let mut all_missed = 0;
     for record in records() {
         let place = record.imported();
         for (minutes, millis) in [
@@ -56,11 +58,14 @@ fn the_fleet_at_a_moment() {
                 let mut rows = Vec::new();
                 let mut counted = Vec::new();
                 let mut excluded = Vec::new();
+                let mut missed = 0;
                 for process in &known {
                     match standing(process, moment) {
                         Err(why) => excluded.push(why),
                         Ok(None) => {}
                         Ok(Some((since, state))) => {
+                            let unseen = moment.min(record.last_look()) - process.last_seen();
+                            missed += u64::from(process.stands == Stands::Open && unseen > HOUR_MS);
                             let latest = process.latest();
                             rows.push(json!({
                                 "process_id": process.id(), "app_id": latest.app_id,
@@ -82,6 +87,10 @@ fn the_fleet_at_a_moment() {
                 let answer = ask(&place, &words, "", Span::default());
                 assert_rows(&answer["rows"], &rows, &format!("{words:?}"));
                 assert_eq!(answer["excluded"], excluded, "{words:?}");
+                let is_said = answer.get("unseen").map_or(0, |n| n.as_u64().unwrap());
+                assert_eq!(is_said, missed, "{words:?}");
+                assert_eq!(answer["coverage"]["to"], time(record.last_look()));
+                all_missed += missed;
                 for by in ["region,deployment", "hour"] {
                     let answer = ask(&place, &words, by, Span::default());
                     let what = format!("{words:?} by {by}");
@@ -91,7 +100,10 @@ fn the_fleet_at_a_moment() {
             }
         }
     }
-    assert!(alive > 500 && left_out > 20, "{alive} {left_out}");
+    assert!(
+        alive > 500 && left_out > 20 && all_missed > 20,
+        "{alive} {left_out} {all_missed}"
+    );
 }
 
 fn counts(alive: &[(&Known, &str)], by: &str) -> Vec<Value> {
@@ -317,4 +329,50 @@ fn rooms() {
             }
         }
     }
+}
+
+/// Lost, or open and not seen for over an hour before the last look.
+#[test]
+fn those_that_nobody_reports_any_more() {
+    let (mut open, mut lost) = (0, 0);
+    for record in records() {
+        let place = record.imported();
+        for span in windows() {
+            let mut rows = Vec::new();
+            for process in record.known() {
+                let seen = process.last_seen();
+                let lost_at = match process.stands {
+                    Stands::Lost => {
+                        // Every look of such a record shows all that live.
+                        let mut later = record.looks.iter().filter(|look| look.at > seen);
+                        later.next().map(|look| look.at)
+                    }
+                    Stands::Open if record.last_look() - seen > HOUR_MS => None,
+                    _ => continue,
+                };
+                if !span.has(process.created()) {
+                    continue;
+                }
+                *if lost_at.is_some() {
+                    &mut lost
+                } else {
+                    &mut open
+                } += 1;
+                let latest = process.latest();
+                rows.push(json!({
+                    "process_id": process.id(), "app_id": latest.app_id,
+                    "region": latest.region, "deployment_id": latest.deployment_id,
+                    "outcome": format!("{:?}", process.stands).to_lowercase(),
+                    "created_at": time(process.created()), "last_seen_at": time(seen),
+                    "lost_at": lost_at.map(time),
+                }));
+            }
+            let answer = ask(&place, &["lifetimes", "--zombies"], "", span);
+            assert_rows(&answer["rows"], &rows, &format!("{span:?}"));
+            let rows = answer["rows"].as_array().unwrap();
+            let seen = rows.iter().map(|row| row["last_seen_at"].as_str());
+            assert!(seen.is_sorted(), "unseen for longest first");
+        }
+    }
+    assert!(open > 20 && lost > 20, "{open} {lost}");
 }

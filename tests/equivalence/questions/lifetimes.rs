@@ -16,11 +16,36 @@ struct Lasted {
     met: Option<i64>,
 }
 
+impl Lasted {
+    fn is_at_risk(&self, at: i64) -> bool {
+        self.met.is_none_or(|met| met < at) && self.length >= at
+    }
+}
+
+/// The last length for which the product-limit estimate is known, −1 where it is for none: just before
+/// the first at which nobody is watched who goes on, though somebody is later; else the greatest at
+/// which anybody is.
+fn known_until(lasted: &[Lasted]) -> i64 {
+    let watched = lasted.iter().filter(|l| l.is_at_risk(l.length));
+    let Some(last) = watched.map(|l| l.length).max() else {
+        return -1;
+    };
+    let goes_on = |at: i64| {
+        let mut at_risk = lasted.iter().filter(|l| l.is_at_risk(at));
+        at_risk.any(|l| l.length > at || !l.ended)
+    };
+    // Nobody leaves but at a length, and is missing from the one after.
+    let leaves = lasted.iter().flat_map(|l| [l.length, l.length + 1]);
+    let undetermined = leaves.chain([0]).filter(|at| *at < last && !goes_on(*at));
+    undetermined.min().map_or(last, |at| at - 1)
+}
+
 /// The product-limit estimate: the earliest length by which so many hundredths have ended.
 fn survival(lasted: &[Lasted], num: u32) -> Option<i64> {
+    let until = known_until(lasted);
     let mut ends: Vec<i64> = lasted
         .iter()
-        .filter(|l| l.ended)
+        .filter(|l| l.ended && l.length <= until)
         .map(|l| l.length)
         .collect();
     ends.sort_unstable();
@@ -28,18 +53,14 @@ fn survival(lasted: &[Lasted], num: u32) -> Option<i64> {
     let left = 1.0 - f64::from(num) / 100.0;
     let mut survival = 1.0;
     for at in ends {
-        let met = |l: &&Lasted| l.met.is_none_or(|met| met < at);
-        let at_risk = lasted.iter().filter(met).filter(|l| l.length >= at).count();
-        let ended = lasted
-            .iter()
-            .filter(met)
-            .filter(|l| l.ended && l.length == at)
-            .count();
-        if at_risk > 0 {
-            survival *= 1.0 - ended as f64 / at_risk as f64;
+        let at_risk: Vec<&Lasted> = lasted.iter().filter(|l| l.is_at_risk(at)).collect();
+        let ended = at_risk.iter().filter(|l| l.ended && l.length == at).count();
+        if ended == 0 {
+            continue;
         }
+        survival *= 1.0 - ended as f64 / at_risk.len() as f64;
         // Where the truth is exactly at the mark, a product of fractions may end a bit above it.
-        if ended > 0 && survival <= left + 1e-12 {
+        if survival <= left + 1e-12 {
             return Some(at);
         }
     }
@@ -53,32 +74,32 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
     let mut excluded = Vec::new();
     for process in inside {
         for phase in PHASES {
-            let (from, to, ended) = match process.phase(phase) {
-                Went::Ended(from, to) => (from, to, true),
-                Went::Censored(from, seen) => (from, seen, false),
+            let went = match process.phase(phase) {
+                Went::Ended(from, to) => Some((from, to, true)),
+                Went::Censored(from, seen) => Some((from, seen, false)),
                 Went::Excluded(why) => {
                     excluded.push(format!("{phase}.{why}"));
-                    continue;
+                    None
                 }
-                Went::NotReached => continue,
+                Went::NotReached => None,
             };
             let met = record.met(process);
             let mut key = group(by, process.latest(), process.created());
             key["phase"] = json!(phase);
-            lasted.push((
-                key,
-                Lasted {
-                    length: to - from,
-                    ended,
-                    // One watched from its creation is not late for a phase that is said to begin before.
-                    met: (met > from.max(process.created())).then(|| met - from),
-                },
-            ));
+            // A group has a row for each phase, though nobody may have reached it.
+            let went = went.map(|(from, to, ended)| Lasted {
+                length: to - from,
+                ended,
+                // One watched from its creation is not late for a phase that is said to begin before.
+                met: (met > from.max(process.created())).then(|| met - from),
+            });
+            lasted.push((key, went));
         }
     }
     let rows = grouped(lasted)
         .into_iter()
         .map(|(key, lasted)| {
+            let lasted: Vec<Lasted> = lasted.into_iter().flatten().collect();
             let ended: Vec<i64> = lasted
                 .iter()
                 .filter(|l| l.ended)
@@ -97,6 +118,7 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
                 "max_ms": ended.iter().max(),
                 "survival_p50_ms": survival(&lasted, 50),
                 "survival_p90_ms": survival(&lasted, 90),
+                "survival_until_ms": (!lasted.is_empty()).then(|| known_until(&lasted).max(0)),
             });
             row(&key, numbers)
         })
@@ -108,7 +130,7 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
 fn every_phase_of_every_group() {
     for record in records() {
         let place = record.imported();
-        for by in ["", "region,deployment", "app,hour"] {
+        for by in ["", "region,deployment", "region,deployment,hour"] {
             for span in windows() {
                 let answer = ask(&place, &["lifetimes"], by, span);
                 let (rows, excluded) = expected(&record, by, span);
@@ -139,6 +161,21 @@ fn the_fleets_show_what_there_is_to_count() {
                 .all(|row| row["survival_p90_ms"] != row["p90_ms"])
         );
     }
+    // Groups of which nobody was watched while young, and such of which somebody was, but not all along.
+    let rows = records().map(|record| of(&record, "region,deployment"));
+    let known = rows
+        .iter()
+        .flatten()
+        .filter_map(|row| Some((row["survival_until_ms"].as_i64()?, row["max_ms"].as_i64()?)));
+    let until: Vec<(i64, i64)> = known.collect();
+    assert!(until.iter().filter(|(until, _)| *until == 0).count() > 3);
+    assert!(
+        until
+            .iter()
+            .filter(|(until, max)| (1..*max).contains(until))
+            .count()
+            > 3
+    );
     let met = |process: &Known| broken.met(process);
     let known = broken.known();
     let after_pause = known

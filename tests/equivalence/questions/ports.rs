@@ -91,7 +91,9 @@ fn holds(known: &[Known]) -> BTreeMap<Endpoint, Vec<Hold<'_>>> {
         }
         for (endpoint, shown) in first_shown {
             holds.entry(endpoint).or_default().push(Hold {
-                from: process.started().unwrap_or(shown),
+                from: process
+                    .started()
+                    .unwrap_or_else(|| shown.min(process.end().unwrap_or(shown))),
                 until: process.end(),
                 process,
             });

@@ -1,0 +1,344 @@
+//! Which looks were at which app, and what nobody has seen since.
+
+use prochist::model::{Extent, Snapshot, UtcMillis};
+use prochist::{Ending, RunKind, RunResult, Store};
+
+use super::*;
+use crate::fleet::{at_port, ndjson, process, with};
+use crate::place::Place;
+
+/// A sync of one app that found nobody, at each of these times.
+fn synced(place: &Place, app: &str, times: &[&str]) {
+    let mut store = Store::open(&place.database()).unwrap();
+    for time in times {
+        let observed_at: UtcMillis = day(time).parse().unwrap();
+        let source = format!("https://api.example/{app}");
+        let run = store.begin(RunKind::Sync, &source, observed_at).unwrap();
+        let mut run = run.about_app(app);
+        run.record(&Snapshot {
+            observed_at,
+            processes: vec![],
+            unknown: vec![],
+            extent: Extent::Partial,
+        })
+        .unwrap();
+        run.finish(&Ending::new(observed_at, RunResult::Complete))
+            .unwrap();
+    }
+}
+
+fn imported(place: &Place, looks: &[Value]) {
+    place.write("looks.ndjson", ndjson(looks));
+    place.run(&["import", "looks.ndjson"]).ok();
+}
+
+/// App a is looked at from 10:00 to 11:00, b from 10:30 to 14:00; an archive of 06:00 shows c alone.
+fn three_apps() -> Place {
+    let place = Place::new();
+    synced(&place, "a", &["10:00:00", "11:00:00"]);
+    let of_b = ["10:30:00", "11:30:00", "12:30:00", "13:30:00", "14:00:00"];
+    synced(&place, "b", &of_b);
+    let c = process("c1", "c", json!(1), "Tokyo", ["05:50:00", "", "", ""]);
+    imported(
+        &place,
+        &[json!({"observedAt": day("06:00:00"), "processes": [c]})],
+    );
+    place
+}
+
+#[test]
+fn a_look_at_one_app_is_none_at_another() {
+    let place = three_apps();
+    let coverage = |more: &[&str]| {
+        let window = ["--since", &day("10:30:00"), "--until", &day("13:00:00")];
+        let answer = place.json(&[&["failures"], &window[..], more].concat());
+        let coverage = &answer["coverage"];
+        let fields = ["from", "to", "watched", "unwatched"];
+        json!(fields.map(|field| coverage[field].clone()))
+    };
+    let until_window = |since: &str, more: Value| {
+        let mut stretch = json!({"since": day(since), "until": day("13:00:00")});
+        if !more.is_null() {
+            stretch["app_ids"] = more;
+        }
+        stretch
+    };
+    assert_eq!(
+        coverage(&["--app", "b"]),
+        json!([day("10:30:00"), day("14:00:00"), "all", []])
+    );
+    assert_eq!(
+        coverage(&["--app", "a"]),
+        json!([
+            day("10:00:00"),
+            day("11:00:00"),
+            "part",
+            [until_window("11:00:00", json!(null))]
+        ])
+    );
+    assert_eq!(
+        coverage(&["--app", "c"]),
+        json!([
+            day("06:00:00"),
+            day("06:00:00"),
+            "none",
+            [until_window("06:00:00", json!(null))]
+        ])
+    );
+    assert_eq!(
+        coverage(&["--app", "a", "--app", "c"]),
+        json!([
+            day("06:00:00"),
+            day("11:00:00"),
+            "part",
+            [
+                until_window("06:00:00", json!(["c"])),
+                until_window("11:00:00", json!(["a"])),
+            ]
+        ])
+    );
+    // Of all it is some, and none of those that were not looked at at all.
+    assert_eq!(coverage(&[])[2], "part");
+    assert_eq!(
+        coverage(&[])[3],
+        coverage(&["--app", "a", "--app", "b", "--app", "c"])[3]
+    );
+    assert_eq!(coverage(&["--app", "typo"])[2], "none");
+    let ran = place.run(&[
+        "failures",
+        "--since",
+        &day("10:30:00"),
+        "--until",
+        &day("13:00:00"),
+    ]);
+    assert!(ran.ok().stderr.contains(
+        "warning: nothing looked at a from 2024-05-01T11:00:00.000Z to 2024-05-01T13:00:00.000Z"
+    ),);
+}
+
+/// Archives are about all apps that any of them shows, however they are split into files.
+#[test]
+fn archives_are_looks_at_what_archives_show() {
+    let c = process("c1", "c", json!(1), "Tokyo", ["05:50:00", "", "", ""]);
+    let d = process("d1", "d", json!(1), "Tokyo", ["06:50:00", "", "", ""]);
+    let looks = [
+        json!({"observedAt": day("06:00:00"), "processes": [c]}),
+        json!({"observedAt": day("07:00:00"), "processes": [d]}),
+    ];
+    let (whole, split) = (Place::new(), Place::new());
+    imported(&whole, &looks);
+    imported(&split, &looks[1..]);
+    imported(&split, &looks[..1]);
+    for place in [&whole, &split] {
+        for app in ["c", "d"] {
+            let coverage = &place.json(&["failures", "--app", app])["coverage"];
+            assert_eq!(
+                (&coverage["from"], &coverage["to"]),
+                (&json!(day("06:00:00")), &json!(day("07:00:00"))),
+                "{app}"
+            );
+        }
+    }
+}
+
+/// A window that begins, and has no end, reaches until it is asked about.
+#[test]
+fn since_then_and_until_now() {
+    let place = three_apps();
+    let since = day("10:30:00");
+    let args = ["failures", "--app", "b", "--since", &since];
+    let answer = place.json(&args);
+    assert_eq!(
+        answer["coverage"]["unwatched"],
+        json!([{"since": day("14:00:00"), "until": null}])
+    );
+    assert_eq!(answer["window"]["until"], Value::Null);
+    assert_eq!(answer["coverage"]["watched"], "part");
+    // What looks are missing counts as a gap does, where that is asked for; without a window all that
+    // is on record is asked about.
+    place
+        .run(&[&args[..], &["--fail-on-gap"]].concat())
+        .ended(3);
+    let all = ["failures", "--app", "b", "--fail-on-gap"];
+    place.run(&all).ok();
+    let until = day("14:30:00");
+    place
+        .run(&[&args[..], &["--until", &until, "--fail-on-gap"]].concat())
+        .ok();
+}
+
+/// The first day or hour of an answer that has them may lie before the record.
+#[test]
+fn hours_before_the_record() {
+    let place = three_apps();
+    let unwatched = |more: &[&str]| {
+        place.json(&[&["usage", "--app", "c"], more].concat())["coverage"]["unwatched"].clone()
+    };
+    assert_eq!(unwatched(&[]), json!([]));
+    assert_eq!(unwatched(&["--by", "region"]), json!([]));
+    let before = json!([{"since": day("05:50:00"), "until": day("06:00:00")}]);
+    for by in ["hour", "region,day"] {
+        assert_eq!(unwatched(&["--by", by]), before);
+    }
+    assert_eq!(
+        unwatched(&[
+            "--by",
+            "hour",
+            "--since",
+            &day("06:00:00"),
+            "--until",
+            &day("06:30:00")
+        ]),
+        json!([])
+    );
+}
+
+/// Seen at 10:00 and 11:00; at 12:00:00 the app was looked at, an hour later, and at 12:00:01.
+#[test]
+fn what_nobody_has_seen_since_is_told() {
+    let place = Place::new();
+    let seen = |id: &str, status: &str, end: &str| {
+        let times = ["09:00:00", "09:00:00", "", end];
+        with(
+            process(id, "a", json!(1), "Tokyo", times),
+            json!({"status": status}),
+        )
+    };
+    let both = json!([seen("gone", "running", ""), seen("over", "running", "")]);
+    imported(
+        &place,
+        &[
+            json!({"observedAt": day("10:00:00"), "processes": both}),
+            json!({"observedAt": day("11:00:00"), "processes": both}),
+            json!({"observedAt": day("12:00:00"), "processes": [seen("over", "stopped", "11:30:00")]}),
+        ],
+    );
+    let unseen = |args: &[&str]| place.json(args)["unseen"].clone();
+    let (then, late) = (day("12:30:00"), day("13:00:00"));
+    assert_eq!(unseen(&["at", &late]), Value::Null);
+    assert_eq!(unseen(&["concurrency"]), Value::Null);
+    imported(
+        &place,
+        &[json!({"observedAt": "2024-05-01T12:00:00.001Z", "processes": []})],
+    );
+    assert_eq!(unseen(&["at", &then]), 1);
+    assert_eq!(unseen(&["at", &then, "--by", "app"]), 1);
+    assert_eq!(unseen(&["concurrency"]), 1);
+    // By then it had been seen within the hour, or the window ends before, or nobody knew.
+    assert_eq!(unseen(&["at", &day("12:00:00")]), Value::Null);
+    assert_eq!(
+        unseen(&["concurrency", "--until", &day("12:00:00")]),
+        Value::Null
+    );
+    assert_eq!(
+        unseen(&["at", &then, "--as-known-at", &day("12:00:00")]),
+        Value::Null
+    );
+    // Of one that has ended nothing more is to be seen.
+    imported(
+        &place,
+        &[json!({"observedAt": day("13:30:00"), "processes": []})],
+    );
+    assert_eq!(unseen(&["concurrency"]), 1);
+    let ran = place.run(&["at", &then]).ok();
+    assert!(
+        ran.stderr
+            .contains("warning: 1 process is counted on that nobody had seen for over an hour"),
+        "{ran:?}"
+    );
+}
+
+/// What was known by a moment rests on the looks until then.
+#[test]
+fn coverage_as_it_was_known() {
+    let place = three_apps();
+    let known = |at: &str, by: &str| {
+        let (at, by) = (day(at), day(by));
+        let answer = place.json(&["at", &at, "--as-known-at", &by, "--app", "b"]);
+        let coverage = &answer["coverage"];
+        json!([coverage["from"], coverage["to"], coverage["watched"]])
+    };
+    let from = day("10:30:00");
+    assert_eq!(
+        known("12:00:00", "14:00:00"),
+        json!([from, day("14:00:00"), "all"])
+    );
+    assert_eq!(
+        known("12:00:00", "13:00:00"),
+        json!([from, day("12:30:00"), "all"])
+    );
+    assert_eq!(
+        known("13:00:00", "12:29:59"),
+        json!([from, day("11:30:00"), "none"])
+    );
+    assert_eq!(known("13:00:00", "10:00:00"), json!([null, null, "none"]));
+    // A pause that was not over then had no end yet.
+    synced(&place, "a", &["14:00:00"]);
+    let (at, by) = (day("12:00:00"), day("13:00:00"));
+    let answer = place.json(&["at", &at, "--as-known-at", &by, "--app", "a"]);
+    assert_eq!(
+        answer["coverage"]["unwatched"],
+        json!([{"since": day("11:00:00"), "until": "2024-05-01T12:00:00.001Z"}])
+    );
+}
+
+/// It failed at 10:01 before it had started, and was first seen with its port at 10:30; another took the
+/// port at 10:02.
+#[test]
+fn what_never_started_held_its_port_until_its_end() {
+    let place = Place::new();
+    let port = json!({"exposedPort": at_port("h", 80, "udp")});
+    let one = |id: &str, times: [&str; 4], status: &str| {
+        let record = with(process(id, "a", json!(1), "Tokyo", times), port.clone());
+        with(record, json!({"status": status}))
+    };
+    imported(
+        &place,
+        &[json!({"observedAt": day("10:30:00"), "processes": [
+            one("first", ["09:00:00", "09:00:00", "", "10:00:00"], "stopped"),
+            one("never", ["10:00:30", "", "", "10:01:00"], "failed"),
+            one("next", ["10:01:00", "10:02:00", "", ""], "running"),
+        ]})],
+    );
+    let answer = place.json(&["ports"]);
+    assert_eq!(answer["excluded"], json!({}));
+    assert_columns(
+        answer["rows"].as_array().unwrap(),
+        &["holds", "reuses", "overlaps", "min_gap_ms", "max_gap_ms"],
+        json!([[3, 2, 0, 60 * S, 60 * S]]),
+    );
+    let rows = place.rows(&["ports", "--endpoint", "h:80"]);
+    assert_columns(
+        &rows,
+        &["process_id", "held_from", "held_until", "gap_ms"],
+        json!([
+            ["first", day("09:00:00"), day("10:00:00"), null],
+            ["never", day("10:01:00"), day("10:01:00"), 60 * S],
+            ["next", day("10:02:00"), null, 60 * S],
+        ]),
+    );
+}
+
+/// Over time as far as the record of the app goes, not that of another.
+#[test]
+fn a_roll_out_is_followed_while_its_app_is_looked_at() {
+    let place = three_apps();
+    let running = |id: &str, deployment: i64, at: &str| {
+        let record = process(id, "d", json!(deployment), "Tokyo", [at, at, "", ""]);
+        with(record, json!({"status": "running"}))
+    };
+    let both = [running("old", 1, "08:00:00"), running("new", 2, "08:30:00")];
+    imported(
+        &place,
+        &[
+            json!({"observedAt": day("08:45:00"), "processes": both}),
+            json!({"observedAt": day("09:00:00"), "processes": both}),
+        ],
+    );
+    let rows = place.rows(&["rollout", "--app", "d", "--over-time", "--step", "15m"]);
+    let of_all = place.rows(&["rollout", "--over-time", "--step", "15m"]);
+    let times = ["08:30:00", "08:45:00", "09:00:00"].map(|at| json!([day(at), 1, 1]));
+    for rows in [rows, of_all] {
+        assert_columns(&rows, &["at", "old_running", "new_running"], json!(times));
+    }
+}
