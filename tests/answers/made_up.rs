@@ -175,6 +175,7 @@ pub fn json<A: Serialize>(answer: Result<A, Error>) -> Value {
         Err(
             error @ (Error::UnknownDeployment { .. }
             | Error::FirstDeployment { .. }
+            | Error::BurstsByTime { .. }
             | Error::UnknownEndpoint { .. }),
         ) => json!({"error": error.to_string(), "rows": [], "excluded": {}}),
         Err(error) => panic!("{error}"),
