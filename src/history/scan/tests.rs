@@ -155,9 +155,9 @@ fn a_restart_of_all_is_one_burst() {
     ends.extend((0..10).map(|n| 1200 * MINUTE + 25 * S * n));
     let later = (1200 * MINUTE, 1200 * MINUTE + 225 * S, 10);
     assert_eq!(bursts(12, DAY, &ends), [(at, at, 12), later]);
-    // A hundred in a second are likelier in no stretch that is wider, whatever else it holds.
-    let all = [at + 3; 130];
-    ends.extend(all);
+    // So many in a second are too unlikely for a number, and so they are with one that comes later.
+    ends.extend([at + 3; 130]);
+    ends.push(at + 5 * S);
     let both = (at, at + 3, 142);
     assert_eq!(bursts(140, DAY, &ends)[0], both);
 }
@@ -252,6 +252,17 @@ fn a_crash_is_a_burst_where_the_rate_is_high_already() {
         assert!((at - 10 * S..=at).contains(&since), "{seed}: {found:?}");
         assert!(until < at + 20 * S && n >= 12, "{seed}: {found:?}");
     }
+}
+
+/// Six in a minute at night, when there is nothing else, are fewer than in most minutes of the day.
+#[test]
+fn what_is_usual_at_other_times_is_no_burst() {
+    let night: Vec<i64> = (0..6).map(|n| 2 * HOUR + 8 * n * S).collect();
+    let noon = (0..3600).map(|n| 12 * HOUR + 6 * n * S);
+    let ends: Vec<i64> = night.iter().copied().chain(noon).collect();
+    assert_eq!(bursts(40, DAY, &ends), []);
+    // Without such a noon they are one.
+    assert_eq!(bursts(40, DAY, &night).len(), 1);
 }
 
 /// Ten times as many processes for eight hours end ten times as often, which is no burst.
