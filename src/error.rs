@@ -164,6 +164,13 @@ pub enum Error {
         /// How many it may have.
         most: i64,
     },
+    /// Bursts were to be grouped by day or hour: within one there would be little to hold them against,
+    /// and one over midnight would be cut.
+    #[error("bursts are stretches of time themselves, and cannot be grouped by {field}")]
+    BurstsByTime {
+        /// The field of the group.
+        field: &'static str,
+    },
     /// An SQL text is not one statement that only reads.
     #[error("{reason}")]
     RefusedSql {

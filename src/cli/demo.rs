@@ -254,7 +254,7 @@ fn next_commands(database: &Path) -> String {
     let database = database.display();
     let commands = [
         "rollout --by region",
-        "failures --bursts",
+        "failures --bursts --by deployment",
         "ports --within 60s",
         "lifetimes --longer-than 2h",
         "concurrency --by hour",

@@ -160,6 +160,9 @@ impl From<Error> for Failure {
                 "narrow the time with --since and --until, or take longer stretches: --by day, or a \
                  longer --step",
             ),
+            Error::BurstsByTime { .. } => failure.into_usage().hint(
+                "group by app, region or deployment, and narrow the time with --since and --until",
+            ),
             Error::RefusedSql { .. } => {
                 failure.hint("`prochist sql --schema` shows the views and their columns")
             }

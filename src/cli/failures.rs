@@ -21,20 +21,20 @@ pub fn run(args: &FailuresArgs, database: &Path, output: &Output) -> Result<Done
         output.about(&answer)?;
         return Ok(gaps(&answer.coverage, fail_on_gap));
     }
+    let fields = question.group_fields();
     if args.bursts {
-        if question.by.iter().any(|group| group.is_time()) {
-            return Err(Failure::usage("--bursts tells groups apart by place, not by time")
-                .hint("group by app, region or deployment, and narrow the time with --since and --until"));
-        }
         let answer = history.bursts(&question)?;
-        let done = output.answer(&answer, &question.group_fields(), fail_on_gap);
-        if output.format() == Format::Table && answer.coverage.watched != Watched::None {
-            say!("{}", told(&answer));
+        let done = output.answer_or(&answer, &fields, fail_on_gap, &no_burst(&answer));
+        if output.format() == Format::Table && !answer.rows.is_empty() {
+            say!(
+                "told to stop: an operator or a roll-out ended them; those that were not ended by \
+                 themselves"
+            );
         }
         return done;
     }
     let answer = history.failures(&question)?;
-    output.answer(&answer, &question.group_fields(), fail_on_gap)
+    output.answer(&answer, &fields, fail_on_gap)
 }
 
 /// For people a line a deployment, what lies between them, and what that says; app by app.
@@ -90,12 +90,19 @@ fn sides(row: &ComparisonRow) -> [Value; 2] {
     ]
 }
 
-/// How the bursts are to be read.
-fn told(answer: &Answer<BurstRow>) -> &'static str {
-    if answer.rows.is_empty() {
-        "no burst: in no stretch of up to an hour did far more fail or end together than the rate of \
-         the group explains"
+/// What it means that none is listed, where something was watched.
+fn no_burst(answer: &Answer<BurstRow>) -> String {
+    let among = if answer.excluded.is_empty() {
+        ""
     } else {
-        "told to stop: an operator or a roll-out ended them; those that were not ended by themselves"
-    }
+        " among those that are not excluded"
+    };
+    let when = match answer.coverage.watched {
+        Watched::Part => " in that part of the window that was watched",
+        _ => "",
+    };
+    format!(
+        "no burst{among}{when}: in no stretch of up to a quarter of an hour did far more fail or end \
+         together than their group's rate explains"
+    )
 }

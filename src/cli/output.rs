@@ -104,6 +104,20 @@ impl Output {
         Ok(gaps(&answer.coverage, fail_on_gap))
     }
 
+    /// The same, with words of its own for that nothing was found in what was watched.
+    pub fn answer_or<R: Row>(
+        &self,
+        answer: &Answer<R>,
+        groups: &[&str],
+        fail_on_gap: bool,
+        none: &str,
+    ) -> Result<Done, Failure> {
+        let fields: Vec<&str> = groups.iter().chain(R::FIELDS).copied().collect();
+        self.rows(&fields, &fields, &answer.rows, answer)?;
+        self.about_or(answer, Some(none))?;
+        Ok(gaps(&answer.coverage, fail_on_gap))
+    }
+
     /// The same for an answer in groups, with a column that is drawn for people.
     pub fn answer_drawn<R: Row>(
         &self,
@@ -183,6 +197,10 @@ impl Output {
     /// Says on standard error what an answer rests on. People are told everything; a script, whose
     /// format carries no coverage, only what it must not miss.
     pub fn about<R>(&self, answer: &Answer<R>) -> Result<(), Failure> {
+        self.about_or(answer, None)
+    }
+
+    fn about_or<R>(&self, answer: &Answer<R>, none: Option<&str>) -> Result<(), Failure> {
         let coverage = &answer.coverage;
         if self.format() == Format::Table {
             say!("{}", basis(answer.window, coverage));
@@ -197,11 +215,13 @@ impl Output {
             && answer.never_recorded.is_empty()
             && self.format() != Format::Json
         {
+            let watched = coverage.from.is_some() && coverage.watched != Watched::None;
             say!(
                 "{}",
-                match answer.excluded.is_empty() {
-                    true => nothing(coverage),
-                    false => "nothing matches but what is excluded",
+                match none {
+                    Some(none) if watched => none,
+                    _ if answer.excluded.is_empty() => nothing(coverage),
+                    _ => "nothing matches but what is excluded",
                 }
             );
         }

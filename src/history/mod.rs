@@ -26,6 +26,7 @@ mod rates;
 mod reading;
 mod rollout;
 mod rooms;
+mod scan;
 mod schema;
 mod sql;
 mod sql_params;

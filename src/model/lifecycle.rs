@@ -111,6 +111,9 @@ pub enum Excluded {
     TimesOutOfOrder,
     /// It ended, but the time at which it did was never given.
     NoEndTime,
+    /// It had ended by the time it came under observation, and is on record only because of when it
+    /// did.
+    EndedUnwatched,
     /// It ended without ever having started.
     NeverStarted,
     /// It ended without ever having been told to stop.
@@ -127,6 +130,7 @@ impl Excluded {
         match self {
             Self::TimesOutOfOrder => "times_out_of_order",
             Self::NoEndTime => "no_end_time",
+            Self::EndedUnwatched => "ended_unwatched",
             Self::NeverStarted => "never_started",
             Self::NeverToldToStop => "never_told_to_stop",
             Self::Lost => "lost",

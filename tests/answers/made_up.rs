@@ -194,6 +194,10 @@ pub fn every_answer(history: &History, question: &Question) -> BTreeMap<String, 
         by: vec![Group::App, Group::Region],
         ..q.clone()
     };
+    let mut of_places = q.clone();
+    of_places
+        .by
+        .retain(|group| !matches!(group, Group::Day | Group::Hour));
     let (latest, named) = (takeover(None, None), takeover(Some("1"), Some("2")));
     let step = Some(20 * MINUTE_MS);
     let mut all: BTreeMap<String, Value> = [
@@ -202,7 +206,7 @@ pub fn every_answer(history: &History, question: &Question) -> BTreeMap<String, 
         ("zombies", json(history.zombies(q))),
         ("failures", json(history.failures(q))),
         ("compare", json(history.compare_failures("1", "2", q))),
-        ("bursts", json(history.bursts(q))),
+        ("bursts", json(history.bursts(&of_places))),
         ("ports", json(history.ports(q, false))),
         ("ports by host", json(history.ports(q, true))),
         ("too soon", json(history.too_soon(60 * MINUTE_MS, q))),

@@ -1,6 +1,6 @@
 //! A record of which every question of the cookbook has something to say: half a day of a simulated
-//! fleet, whose archive has a pause and loses a process, after a dozen made by hand with times out of
-//! order, unknown ends and ports held by two; a gap, and a run in trouble.
+//! fleet, half of which crashes at once, and whose archive has a pause and loses a process, after a dozen
+//! made by hand with times out of order, unknown ends and ports held by two; a gap, and a run in trouble.
 
 use prochist::model::{Extent, Gap, GapReason, UtcMillis};
 use prochist::{Ending, RunKind, RunResult, Store};
@@ -124,6 +124,7 @@ fn fleet_of_half_a_day(place: &Place) {
         .collect();
     let paused = "2024-05-01T20:00:00.000Z".."2024-05-01T21:10:00.000Z";
     looks.retain(|look| !paused.contains(&look["observedAt"].as_str().unwrap()));
+    crash(&mut looks, "2024-05-02T02:30:00.000Z");
     // The oldest of those that live to the end is not shown any more for the last half hour.
     let last = looks.last().unwrap()["processes"].as_array().unwrap();
     let open = last.iter().filter(|process| process["status"] == "running");
@@ -138,6 +139,32 @@ fn fleet_of_half_a_day(place: &Place) {
     }
     place.write("fleet.ndjson", fleet::ndjson(&looks));
     place.run(&["import", "--complete", "fleet.ndjson"]).ok();
+}
+
+/// Of those that run at a look every other one fails within a second after it; the next one shows that,
+/// and later ones show them no more.
+fn crash(looks: &mut [Value], time: &str) {
+    let at = looks.iter().position(|look| look["observedAt"] == time);
+    let (before, after) = looks.split_at_mut(at.unwrap() + 1);
+    let running = before.last().unwrap()["processes"].as_array().unwrap();
+    let crashed: Vec<Value> = running
+        .iter()
+        .filter(|process| process["status"] == "running")
+        .step_by(2)
+        .map(|process| process["processId"].clone())
+        .collect();
+    for (n, look) in after.iter_mut().enumerate() {
+        let shown = look["processes"].as_array_mut().unwrap();
+        shown.retain(|process| n == 0 || !crashed.contains(&process["processId"]));
+        for process in shown {
+            if let Some(n) = crashed.iter().position(|id| *id == process["processId"]) {
+                let failed_at = time.replace(".000Z", &format!(".{:03}Z", 20 * n));
+                process["status"] = json!("failed");
+                process["terminatedAt"] = json!(failed_at);
+                process["stoppingAt"] = Value::Null;
+            }
+        }
+    }
 }
 
 fn a_gap(place: &Place) {

@@ -131,7 +131,8 @@ pub struct FailuresArgs {
     #[arg(long, value_name = "A..B", value_parser = two_deployments,
           conflicts_with_all = ["by", "deployment", "bursts"])]
     pub compare: Option<(String, String)>,
-    /// Find stretches in which far more failed, or ended, together than their group's own rate explains
+    /// Find stretches of seconds or minutes in which far more failed, or ended, together than their group's
+    /// own rate explains
     #[arg(long)]
     pub bursts: bool,
 }

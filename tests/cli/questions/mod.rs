@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fleet::recorded;
 
+mod bursts;
 mod edges;
 mod failures;
 mod fleet;

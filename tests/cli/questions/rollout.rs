@@ -124,7 +124,6 @@ fn which_one_is_meant() {
         &["rollout", "7.."],
         &["failures", "--compare", "7..7"],
         &["failures", "--compare", "7"],
-        &["failures", "--bursts", "--by", "day"],
         &["ports", "--conflicts", "--by", "host"],
         &["lifetimes", "--zombies", "--longer-than", "1h"],
     ] {
