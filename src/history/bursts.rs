@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::answer::Exclusions;
 use super::lives::{Life, Reckoned};
 use super::scan::{BURST, Cluster, Lived, clusters};
-use super::{Answer, Group, GroupKey, History, Question, Reading, Row};
+use super::{Answer, GroupKey, History, Question, Reading, Row};
 use crate::Error;
 use crate::model::{Deployment, Excluded, Outcome, UtcMillis};
 use crate::store::to_time;
@@ -83,8 +83,7 @@ impl History {
 
 impl Reading<'_> {
     fn bursts(&self, question: &Question) -> Result<Answer<BurstRow>, Error> {
-        let by_time = |group: &&Group| matches!(group, Group::Day | Group::Hour);
-        if let Some(group) = question.by.iter().find(by_time) {
+        if let Some(group) = question.by.iter().find(|group| group.is_time()) {
             let field = group.field();
             return Err(Error::BurstsByTime { field });
         }

@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension;
 use serde::Serialize;
 
 use super::looks::PAUSE_MS;
-use super::{Group, Question, Reading};
+use super::{Question, Reading};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::UtcMillis;
@@ -113,10 +113,9 @@ impl Reading<'_> {
 
     /// Where the window begins; in an answer by days or hours, where the first of them may.
     fn beginning(&self, about: &Question) -> Result<Option<i64>, Error> {
-        let by_time = |group: &Group| matches!(group, Group::Day | Group::Hour);
         match about.window.since {
             Some(since) => Ok(Some(since.millis())),
-            None if about.by.iter().any(by_time) => self
+            None if about.by.iter().any(|group| group.is_time()) => self
                 .db
                 .prepare_cached(
                     "SELECT created_ms FROM process
