@@ -87,7 +87,7 @@ impl Reading<'_> {
             let field = group.field();
             return Err(Error::BurstsByTime { field });
         }
-        let watches: BTreeMap<_, _> = self.watches(question)?.into_iter().collect();
+        let watches = self.watches(question)?;
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
         let mut excluded = Exclusions::default();
         let mut groups: BTreeMap<GroupKey, Seen> = BTreeMap::new();
@@ -102,23 +102,31 @@ impl Reading<'_> {
                 excluded.count(Excluded::TimesOutOfOrder);
                 return Ok(());
             }
-            let ends_inside = has_ended && (since..until).contains(&over_ms);
-            let watch = watches.get(&life.app_id);
-            let met_ms = watch.and_then(|watch| watch.met_ms(created_ms));
-            if met_ms.is_some_and(|met_ms| over_ms <= met_ms) {
-                if ends_inside {
-                    excluded.count(Excluded::EndedUnwatched);
+            if life.times.outcome == Outcome::Lost && over_ms < until {
+                // It has ended since, and nobody knows when: perhaps with many others.
+                if since <= over_ms {
+                    excluded.count(Excluded::Lost);
                 }
                 return Ok(());
             }
+            let watch = watches.get(&life.app_id);
+            let mut end_was_seen = false;
             let key = question.place(&life.app_id, &life.region, &life.deployment_id);
             let seen = groups.entry(key).or_default();
-            let begin_ms = met_ms.unwrap_or(created_ms).max(since);
-            if begin_ms <= over_ms.min(until) {
-                seen.lives.push((begin_ms, over_ms.min(until)));
+            for (from, to) in watch
+                .into_iter()
+                .flat_map(|watch| watch.parts(created_ms, over_ms))
+            {
+                end_was_seen |= to == over_ms;
+                if from.max(since) <= to.min(until) {
+                    seen.lives.push((from.max(since), to.min(until)));
+                }
             }
-            if ends_inside {
-                seen.ends.push(End::of(&life, over_ms));
+            if has_ended && (since..until).contains(&over_ms) {
+                match end_was_seen {
+                    true => seen.ends.push(End::of(&life, over_ms)),
+                    false => excluded.count(Excluded::EndedUnwatched),
+                }
             }
             Ok(())
         })?;

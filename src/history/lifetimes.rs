@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::{Life, Reckoned};
+use super::looks::Watch;
 use super::{Answer, Duration, GroupKey, History, Question, Reading, Row, Survival, percentile};
 use crate::Error;
 use crate::model::{Deployment, Outcome, Phase, PhaseLength, UtcMillis};
@@ -22,6 +23,8 @@ pub struct LifetimeRow {
     pub n: u64,
     /// How many were still in it when last seen.
     pub censored: u64,
+    /// Of these, how many are lost: they ended soon after, and nobody knows when.
+    pub lost: u64,
     /// How many of both the record did not watch from the beginning of the phase. The survival
     /// estimates count them only from the age at which it did, and those that were over by then not
     /// at all.
@@ -55,6 +58,7 @@ impl Row for LifetimeRow {
         "phase",
         "n",
         "censored",
+        "lost",
         "delayed",
         "mean_ms",
         "p50_ms",
@@ -165,42 +169,44 @@ impl History {
 
 impl Reading<'_> {
     fn lifetimes(&self, question: &Question) -> Result<Answer<LifetimeRow>, Error> {
-        let watches: BTreeMap<_, _> = self.watches(question)?.into_iter().collect();
+        let watches = self.watches(question)?;
         let mut excluded = Exclusions::default();
-        let mut groups: BTreeMap<(GroupKey, Phase), Vec<Duration>> = BTreeMap::new();
+        let mut groups: BTreeMap<(GroupKey, Phase), Lengths> = BTreeMap::new();
         self.each_life(Reckoned::ByCreation, question, |life| {
             let created_at = life.times.created_at;
             let key = question.key(&life.app_id, &life.region, &life.deployment_id, created_at);
-            let met_ms = watches
-                .get(&life.app_id)
-                .and_then(|watch| watch.met_ms(created_at.millis()));
+            let watch = watches.get(&life.app_id);
             for phase in Phase::ALL {
-                let durations = groups.entry((key.clone(), phase)).or_default();
-                let duration = match life.times.phase(phase) {
-                    PhaseLength::Ended(millis) => Duration::ended(millis),
-                    PhaseLength::Censored(millis) => Duration::censored(millis),
+                let lengths = groups.entry((key.clone(), phase)).or_default();
+                let (millis, has_ended) = match life.times.phase(phase) {
+                    PhaseLength::Ended(millis) => (millis, true),
+                    PhaseLength::Censored(millis) => (millis, false),
                     PhaseLength::NotReached => continue,
                     PhaseLength::Excluded(reason) => {
                         excluded.count_in(phase, reason);
                         continue;
                     }
                 };
-                let begin = life.times.beginning(phase).map(UtcMillis::millis);
-                durations.push(match met_ms.zip(begin) {
-                    Some((met, begin)) if met > begin => duration.met_at(met - begin),
-                    _ => duration,
-                });
+                match has_ended {
+                    true => lengths.ended.push(millis),
+                    false => lengths.censored += 1,
+                }
+                if !has_ended && life.times.outcome == Outcome::Lost {
+                    lengths.lost += 1;
+                }
+                let begin = life.times.beginning(phase).unwrap_or(created_at);
+                lengths.watch(watch, [begin, created_at], millis, has_ended);
             }
             Ok(())
         })?;
-        let ended = || groups.values().flatten().filter(|d| !d.censored);
+        let ended = || groups.values().flat_map(|lengths| &lengths.ended).copied();
         let (from_ms, until_ms) = (
-            ended().map(|d| d.millis).min().unwrap_or_default(),
-            ended().map(|d| d.millis).max().unwrap_or_default(),
+            ended().min().unwrap_or_default(),
+            ended().max().unwrap_or_default(),
         );
         let rows = groups
             .into_iter()
-            .map(|((key, phase), durations)| row(key, phase, durations, from_ms, until_ms))
+            .map(|((key, phase), lengths)| row(key, phase, lengths, from_ms, until_ms))
             .collect();
         self.answer("lifetimes", question, excluded, rows)
     }
@@ -247,27 +253,64 @@ fn long_lived(life: Life, lifetime_ms: Option<i64>, age_so_far_ms: Option<i64>) 
     }
 }
 
-fn row(
-    key: GroupKey,
-    phase: Phase,
-    mut durations: Vec<Duration>,
-    from_ms: i64,
-    until_ms: i64,
-) -> LifetimeRow {
-    let survival = Survival::estimate(&mut durations);
-    // In order by now, so the ended are too.
-    let ended: Vec<i64> = durations
-        .iter()
-        .filter(|d| !d.censored)
-        .map(|d| d.millis)
-        .collect();
-    let delayed = durations.iter().filter(|d| d.met_at_millis.is_some());
+/// How long those of a group spent in a phase.
+#[derive(Default)]
+struct Lengths {
+    ended: Vec<i64>,
+    censored: u64,
+    lost: u64,
+    delayed: u64,
+    /// The same as far as they were watched; one for each part.
+    watched: Vec<Duration>,
+}
+
+impl Lengths {
+    /// Counts one as far as it was watched.
+    fn watch(
+        &mut self,
+        watch: Option<&Watch>,
+        [begin, created]: [UtcMillis; 2],
+        millis: i64,
+        has_ended: bool,
+    ) {
+        let begin = begin.millis();
+        let over = begin + millis;
+        // A phase that is said to begin before the process was created was not missed till then.
+        let from = begin.max(created.millis()).min(over);
+        let mut is_first_seen = false;
+        for (since, until) in watch.into_iter().flat_map(|watch| watch.parts(from, over)) {
+            let length = until - begin;
+            let duration = match has_ended && until == over {
+                true => Duration::ended(length),
+                false => Duration::censored(length),
+            };
+            is_first_seen |= since == from;
+            self.watched.push(match since == from {
+                true => duration,
+                false => duration.met_at(since - begin),
+            });
+        }
+        self.delayed += u64::from(!is_first_seen);
+    }
+}
+
+fn row(key: GroupKey, phase: Phase, lengths: Lengths, from_ms: i64, until_ms: i64) -> LifetimeRow {
+    let Lengths {
+        mut ended,
+        mut watched,
+        censored,
+        ..
+    } = lengths;
+    ended.sort_unstable();
+    let survival = Survival::estimate(&mut watched);
+    let is_anybody = !ended.is_empty() || censored > 0;
     LifetimeRow {
         key,
         phase,
         n: ended.len() as u64,
-        censored: (durations.len() - ended.len()) as u64,
-        delayed: delayed.count() as u64,
+        censored,
+        lost: lengths.lost,
+        delayed: lengths.delayed,
         mean_ms: mean(&ended),
         p50_ms: percentile(&ended, 50),
         p90_ms: percentile(&ended, 90),
@@ -275,8 +318,9 @@ fn row(
         max_ms: ended.last().copied(),
         survival_p50_ms: survival.percentile(0.5),
         survival_p90_ms: survival.percentile(0.9),
-        survival_until_ms: survival.until_millis,
-        survival_is_cut_short: survival.is_cut_short,
+        // Nobody that was watched is as good as nobody that was watched from the beginning.
+        survival_until_ms: survival.until_millis.or(is_anybody.then_some(0)),
+        survival_is_cut_short: survival.is_cut_short || (is_anybody && watched.is_empty()),
         histogram: Histogram::of(&ended, from_ms, until_ms),
     }
 }

@@ -1,5 +1,7 @@
 //! When did anything look that may have shown an app?
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, named_params};
 
 use super::{Question, Reading, Window};
@@ -34,25 +36,45 @@ pub(super) struct Looks<'r> {
     then_ms: i64,
 }
 
-/// When an app came under observation, and when it was out of sight.
+/// When an app was out of sight.
 #[derive(Debug)]
 pub(super) struct Watch {
-    begin_ms: i64,
-    /// In order of time.
-    pauses: Vec<(i64, i64)>,
+    /// Before the record of it began, and between two looks that are far apart; the looks themselves are
+    /// not in them. In order of time.
+    unwatched: Vec<(i64, i64)>,
 }
 
 impl Watch {
-    /// When a process that was created then came under observation; none if it was from the first.
-    pub fn met_ms(&self, created_ms: i64) -> Option<i64> {
-        if created_ms < self.begin_ms {
-            return Some(self.begin_ms);
+    fn new(begin_ms: i64, pauses: Vec<(i64, i64)>) -> Self {
+        let before = (i64::MIN, begin_ms);
+        Self {
+            unwatched: std::iter::once(before).chain(pauses).collect(),
         }
-        let before = self
-            .pauses
-            .partition_point(|(since, _)| *since < created_ms);
-        let (_, until) = *self.pauses.get(before.checked_sub(1)?)?;
-        (created_ms < until).then_some(until)
+    }
+
+    /// The parts of a life in which its end would have been seen, each from when until when, that
+    /// included. The first one begins with the life if that was watched from its beginning, and the last
+    /// one ends with it if its end was; none ends when it begins but a life of no length.
+    pub fn parts(&self, begin_ms: i64, over_ms: i64) -> impl Iterator<Item = (i64, i64)> {
+        let next = self
+            .unwatched
+            .partition_point(|(_, until)| *until <= begin_ms);
+        let mut unwatched = self.unwatched[next..].iter();
+        let mut at = Some(begin_ms);
+        std::iter::from_fn(move || {
+            loop {
+                let from = at.filter(|at| *at < over_ms || *at == begin_ms)?;
+                let Some((since, until)) = unwatched.next().filter(|(since, _)| *since < over_ms)
+                else {
+                    at = None;
+                    return Some((from, over_ms));
+                };
+                at = Some(*until);
+                if *since >= from {
+                    return Some((from, *since));
+                }
+            }
+        })
     }
 }
 
@@ -108,7 +130,7 @@ impl<'r> Reading<'r> {
 
     /// When each of the apps asked about came under observation: with the first look of a sync, else
     /// when the first of its processes was seen, since an archive need not be about it.
-    pub fn watches(&self, about: &Question) -> Result<Vec<(String, Watch)>, Error> {
+    pub fn watches(&self, about: &Question) -> Result<BTreeMap<String, Watch>, Error> {
         let mut statement = self
             .db
             .prepare_cached(
@@ -129,10 +151,10 @@ impl<'r> Reading<'r> {
             })
             .and_then(Iterator::collect)
             .doing("read when apps were first seen")?;
-        let mut watches = Vec::new();
+        let mut watches = BTreeMap::new();
         for (app_id, begin_ms) in begins {
             let pauses = self.looks_at(&app_id).pauses(begin_ms, i64::MAX)?;
-            watches.push((app_id, Watch { begin_ms, pauses }));
+            watches.insert(app_id, Watch::new(begin_ms, pauses));
         }
         Ok(watches)
     }
@@ -243,24 +265,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_met_at_the_end_of_the_stretch_in_which_it_came() {
-        let watch = Watch {
-            begin_ms: 100,
-            pauses: vec![(200, 300), (500, 600)],
-        };
-        for (created, met) in [
-            (0, Some(100)),
-            (99, Some(100)),
-            (100, None),
-            (200, None), // that look showed it
-            (201, Some(300)),
-            (299, Some(300)),
-            (300, None),
-            (450, None),
-            (599, Some(600)),
-            (900, None),
+    fn a_life_is_watched_but_for_the_pauses_in_it() {
+        let watch = Watch::new(100, vec![(200, 300), (500, 600)]);
+        for (begin, over, parts) in [
+            (110, 190, &[(110, 190)][..]),
+            // Before the record.
+            (0, 90, &[]),
+            (0, 100, &[]),
+            (0, 150, &[(100, 150)]),
+            (100, 150, &[(100, 150)]),
+            // The look before a pause showed who came and who went at that very moment, the look after it
+            // who came.
+            (150, 200, &[(150, 200)]),
+            (200, 200, &[(200, 200)]),
+            (200, 250, &[(200, 200)]),
+            (201, 250, &[]),
+            (201, 300, &[]),
+            (201, 301, &[(300, 301)]),
+            (300, 300, &[(300, 300)]),
+            (150, 250, &[(150, 200)]),
+            (150, 300, &[(150, 200)]),
+            (0, 900, &[(100, 200), (300, 500), (600, 900)]),
+            (550, 590, &[]),
+            (700, 900, &[(700, 900)]),
+            (110, 110, &[(110, 110)]),
         ] {
-            assert_eq!(watch.met_ms(created), met, "{created}");
+            let found: Vec<_> = watch.parts(begin, over).collect();
+            assert_eq!(found, parts, "{begin} to {over}");
         }
     }
 }

@@ -164,17 +164,25 @@ impl Record {
             .collect()
     }
 
-    /// When a process came under observation: when it was created if the app was watched then,
-    /// which it is from the look that first showed any process; else with the first look after.
-    pub fn met(&self, process: &Known) -> i64 {
-        let created = process.created();
+    /// When the app was not watched: before the look that first showed any process, and in the pauses.
+    pub fn unwatched(&self) -> Vec<(i64, i64)> {
         let begin = self.looks.iter().find(|l| !l.shown.is_empty()).unwrap().at;
-        if created < begin {
-            return begin;
-        }
-        let pause = self.pauses().into_iter();
-        let mut inside = pause.filter(|(from, to)| *from < created && created < *to);
-        inside.next().map_or(created, |(_, to)| to)
+        let mut all = vec![(i64::MIN, begin)];
+        all.extend(self.pauses());
+        all
+    }
+
+    /// Whether what happened then to one that lived would be known: not in a pause, nor at its end, for that
+    /// look shows it as something of the past.
+    pub fn sees(&self, moment: i64) -> bool {
+        let mut unwatched = self.unwatched().into_iter();
+        !unwatched.any(|(from, to)| from < moment && moment <= to)
+    }
+
+    /// Whether one that came then was watched from its beginning: the look after a pause shows it.
+    pub fn sees_beginning(&self, moment: i64) -> bool {
+        let mut unwatched = self.unwatched().into_iter();
+        !unwatched.any(|(from, to)| from < moment && moment < to)
     }
 }
 
@@ -378,6 +386,12 @@ pub fn odd() -> Record {
         }
     }
     record
+}
+
+/// Five hours with a pause of which some see both sides.
+pub fn paused() -> Record {
+    let looks = (0..=300).filter(|n| !(100..165).contains(n));
+    Record::of(&stories(config(), 5), looks.map(minute))
 }
 
 pub fn records() -> [Record; 3] {

@@ -7,14 +7,16 @@ use prochist::simulator::{FleetConfig, Story};
 use serde_json::{Value, json};
 
 use crate::answered::{ask, assert_rows, group, grouped, reasons, row};
-use crate::known::{Known, Record, Span, Stands, config, minute, records, stories, time, windows};
+use crate::known::{
+    Known, Record, Span, Stands, config, minute, paused, records, stories, time, windows,
+};
 use crate::truth::{HOUR_MS, MINUTE_MS};
 
 /// A process that was under observation while it lived.
 struct Watched<'a> {
     known: &'a Known,
-    /// Its life in the window, as far as it was watched; none where that has no length.
-    life: Option<(i64, i64)>,
+    /// Its life in the window, as far as it was watched, part by part.
+    life: Vec<(i64, i64)>,
     /// When it ended, if that was in the window.
     end: Option<i64>,
 }
@@ -40,12 +42,38 @@ fn watched<'a>(
         return Some(Err("no_end_time"));
     };
     assert!(created <= over, "none of these is out of order");
-    let met = record.met(known);
-    let end = Some(over).filter(|over| known.has_ended() && span.has(*over));
-    if created < met && over <= met {
-        return end.map(|_| Err("ended_unwatched"));
+    if known.stands == Stands::Lost {
+        // It ended, and nobody knows when.
+        if span.has(over) {
+            return Some(Err("lost"));
+        }
+        if span.since.is_some_and(|since| over < since) {
+            return None;
+        }
     }
-    let life = span.clip(met, over);
+    // What is left of its life when each stretch without a look is taken out.
+    let mut parts = vec![(created, over)];
+    for (from, to) in record.unwatched() {
+        parts = parts
+            .into_iter()
+            .flat_map(|(a, b)| [(a, b.min(from)), (a.max(to), b)])
+            .filter(|(a, b)| a < b)
+            .collect();
+    }
+    let life = parts
+        .into_iter()
+        .filter_map(|(a, b)| span.clip(a, b))
+        .collect();
+    let end = Some(over).filter(|over| known.has_ended() && span.has(*over));
+    if end.is_some() && !record.sees(over) {
+        // One that lived for no time at all is seen by the look after.
+        assert!(created < over);
+        return Some(Ok(Watched {
+            known,
+            life,
+            end: None,
+        }));
+    }
     Some(Ok(Watched { known, life, end }))
 }
 
@@ -195,7 +223,7 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
     let counted = counted.into_iter().flatten();
     let mut rows = Vec::new();
     for (key, all) in grouped(counted.map(|p| (group(by, p.known.latest(), 0), p))) {
-        let lives: Vec<(i64, i64)> = all.iter().filter_map(|p| p.life).collect();
+        let lives: Vec<(i64, i64)> = all.iter().flat_map(|p| p.life.clone()).collect();
         for of in ["failed", "ended"] {
             let mut ends: Vec<&Watched> = all
                 .iter()
@@ -222,7 +250,11 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
             }
         }
     }
-    (rows, reasons(excluded.into_iter().filter_map(Result::err)))
+    let mut excluded: Vec<&str> = excluded.into_iter().filter_map(Result::err).collect();
+    let ended = known.iter().filter(|p| p.has_ended());
+    let unseen = ended.filter_map(|p| p.end().filter(|end| span.has(*end) && !record.sees(*end)));
+    excluded.extend(unseen.map(|_| "ended_unwatched"));
+    (rows, reasons(excluded))
 }
 
 /// Of those alive at a moment every so many-th fails within so long after it.
@@ -257,7 +289,7 @@ fn ends_that_came_together() {
     crash(&mut worse, minute(470), 1, 240_000);
     let worse = Record::of(&worse, (0..=480).map(minute));
     let mut found = [0, 0];
-    for record in records().into_iter().chain([worse]) {
+    for record in records().into_iter().chain([paused(), worse]) {
         let place = record.imported();
         for by in ["", "app,region,deployment"] {
             for span in windows() {

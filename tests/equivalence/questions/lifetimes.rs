@@ -3,22 +3,41 @@
 use serde_json::{Value, json};
 
 use crate::answered::{ask, assert_rows, group, grouped, quantile, reasons, row};
-use crate::known::{
-    Known, PHASES, Record, Span, Stands, Went, minute, records, time, whole, windows,
-};
+use crate::known::{Known, PHASES, Record, Span, Stands, Went, paused, records, time, whole, windows};
 
 /// A process in one phase.
-struct Lasted {
+struct Lasted<'a> {
+    record: &'a Record,
+    /// When the phase began, and from when on it could be seen.
+    begin: i64,
+    from: i64,
     length: i64,
     ended: bool,
-    /// How old it was, counted from the phase's beginning, when it came under observation; none
-    /// where that was so from the beginning.
-    met: Option<i64>,
+    lost: bool,
 }
 
-impl Lasted {
+impl Lasted<'_> {
+    fn is_delayed(&self) -> bool {
+        !self.record.sees_beginning(self.from)
+    }
+
     fn is_at_risk(&self, at: i64) -> bool {
-        self.met.is_none_or(|met| met < at) && self.length >= at
+        let moment = self.begin + at;
+        let is_seen = match moment <= self.from {
+            true => self.record.sees_beginning(self.from),
+            false => self.record.sees(moment),
+        };
+        self.length >= at && is_seen
+    }
+
+    /// The lengths at which it leaves those at risk: for good, or for a pause.
+    fn leaves(&self) -> Vec<i64> {
+        let pauses = self.record.pauses().into_iter();
+        let into_pause = pauses.map(|(since, _)| since - self.begin);
+        let leaves = into_pause.filter(|at| (0..self.length).contains(at));
+        leaves
+            .chain([self.length, self.from - self.begin])
+            .collect()
     }
 }
 
@@ -26,8 +45,11 @@ impl Lasted {
 /// the first at which nobody is watched who goes on, though somebody is later; else the greatest at
 /// which anybody is.
 fn known_until(lasted: &[Lasted]) -> i64 {
-    let watched = lasted.iter().filter(|l| l.is_at_risk(l.length));
-    let Some(last) = watched.map(|l| l.length).max() else {
+    let watched = lasted.iter().flat_map(|l| {
+        let last = l.leaves().into_iter().filter(|at| l.is_at_risk(*at));
+        last.max()
+    });
+    let Some(last) = watched.max() else {
         return -1;
     };
     let goes_on = |at: i64| {
@@ -35,7 +57,10 @@ fn known_until(lasted: &[Lasted]) -> i64 {
         at_risk.any(|l| l.length > at || !l.ended)
     };
     // Nobody leaves but at a length, and is missing from the one after.
-    let leaves = lasted.iter().flat_map(|l| [l.length, l.length + 1]);
+    let leaves = lasted
+        .iter()
+        .flat_map(Lasted::leaves)
+        .flat_map(|at| [at, at + 1]);
     let undetermined = leaves.chain([0]).filter(|at| *at < last && !goes_on(*at));
     undetermined.min().map_or(last, |at| at - 1)
 }
@@ -83,15 +108,17 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
                 }
                 Went::NotReached => None,
             };
-            let met = record.met(process);
             let mut key = group(by, process.latest(), process.created());
             key["phase"] = json!(phase);
             // A group has a row for each phase, though nobody may have reached it.
-            let went = went.map(|(from, to, ended)| Lasted {
-                length: to - from,
+            let went = went.map(|(begin, to, ended)| Lasted {
+                record,
+                begin,
+                // A phase that is said to begin before its process was not missed till then.
+                from: begin.max(process.created()).min(to),
+                length: to - begin,
                 ended,
-                // One watched from its creation is not late for a phase that is said to begin before.
-                met: (met > from.max(process.created())).then(|| met - from),
+                lost: process.stands == Stands::Lost,
             });
             lasted.push((key, went));
         }
@@ -110,7 +137,8 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
             let numbers = json!({
                 "n": n,
                 "censored": lasted.len() as i64 - n,
-                "delayed": lasted.iter().filter(|l| l.met.is_some()).count(),
+                "lost": lasted.iter().filter(|l| !l.ended && l.lost).count(),
+                "delayed": lasted.iter().filter(|l| l.is_delayed()).count(),
                 "mean_ms": mean,
                 "p50_ms": quantile(&ended, 50),
                 "p90_ms": quantile(&ended, 90),
@@ -128,7 +156,7 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
 
 #[test]
 fn every_phase_of_every_group() {
-    for record in records() {
+    for record in records().into_iter().chain([paused()]) {
         let place = record.imported();
         for by in ["", "region,deployment", "region,deployment,hour"] {
             for span in windows() {
@@ -176,12 +204,19 @@ fn the_fleets_show_what_there_is_to_count() {
             .count()
             > 3
     );
-    let met = |process: &Known| broken.met(process);
     let known = broken.known();
-    let after_pause = known
-        .iter()
-        .filter(|p| met(p) == minute(375) && p.created() < minute(375));
-    assert!(after_pause.count() > 5, "delayed by the pause");
+    let [(pause, look)] = broken.pauses()[..] else {
+        panic!("one pause");
+    };
+    let came = |p: &&Known| (pause + 1..look).contains(&p.created());
+    assert!(
+        known.iter().filter(came).count() > 5,
+        "delayed by the pause"
+    );
+    let (known, pauses) = (paused().known(), paused().pauses());
+    let lived_on = |p: &&Known| p.created() < pauses[0].0 && p.last_seen() > pauses[0].1;
+    assert!(known.iter().filter(lived_on).count() > 2, "out of sight");
+    let known = broken.known();
     let lost = known.iter().filter(|p| p.stands == Stands::Lost);
     assert!(lost.count() > 10);
 }
