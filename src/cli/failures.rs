@@ -27,8 +27,7 @@ pub fn run(args: &FailuresArgs, database: &Path, output: &Output) -> Result<Done
         let done = output.answer_or(&answer, &fields, fail_on_gap, &no_burst(&answer));
         if output.format() == Format::Table && !answer.rows.is_empty() {
             say!(
-                "told to stop: an operator or a roll-out ended them; those that were not ended by \
-                 themselves"
+                "told to stop: by the platform, an operator or a roll-out; the others ended by themselves"
             );
         }
         return done;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use prochist::history::LifetimeRow;
-use prochist::model::millis;
+use prochist::model::{Phase, millis};
 
 use super::args::LifetimesArgs;
 use super::draw::sparkline;
@@ -53,20 +53,31 @@ fn told(rows: &[LifetimeRow]) -> Vec<String> {
         ),
     ];
     let reasons = [
-        (blank(false), "too many had not ended"),
+        (blank(false), "too many were not seen to end"),
         (
             blank(true),
-            "at some age nobody was watched who lasted longer",
+            "nobody was watched at some age, as where all had ended before anything looked",
         ),
     ];
-    let those = |all: [(bool, &'static str); 2]| -> Vec<&str> {
-        let there = all.into_iter().filter(|(is_there, _)| *is_there);
-        there.map(|(_, text)| text).collect()
+    let those = |all: &[(bool, &'static str)]| -> Vec<&str> {
+        let there = all.iter().filter(|(is_there, _)| *is_there);
+        there.map(|(_, text)| *text).collect()
     };
-    let (words, reasons) = (those(words).join("; "), those(reasons).join(", or where "));
+    let (words, reasons) = (
+        those(&words).join("; "),
+        those(&reasons).join(", or where "),
+    );
     let mut lines = Vec::new();
     if !words.is_empty() {
         lines.push(words);
+    }
+    let lives = rows.iter().filter(|row| row.phase == Phase::Lifetime);
+    let lost: u64 = lives.map(|row| row.lost).sum();
+    if lost > 0 {
+        lines.push(format!(
+            "lost: {lost} of the censored; such ended soon after they were last seen, so that survival is \
+             overestimated where they are many"
+        ));
     }
     if !reasons.is_empty() {
         lines.push(format!("no survival percentile (–) where {reasons}"));

@@ -101,6 +101,7 @@ impl Output {
         let fields: Vec<&str> = groups.iter().chain(R::FIELDS).copied().collect();
         self.rows(&fields, &fields, &answer.rows, answer)?;
         self.about(answer)?;
+        self.about_early(answer)?;
         Ok(gaps(&answer.coverage, fail_on_gap))
     }
 
@@ -131,6 +132,7 @@ impl Output {
         }
         self.table_drawn(&answer.rows, question, drawn)?;
         self.about(answer)?;
+        self.about_early(answer)?;
         Ok(gaps(&answer.coverage, fail_on_gap))
     }
 
@@ -220,7 +222,7 @@ impl Output {
                 "{}",
                 match none {
                     Some(none) if watched => none,
-                    _ if answer.excluded.is_empty() => nothing(coverage),
+                    _ if answer.excluded.is_empty() => nothing(answer.window, coverage),
                     _ => "nothing matches but what is excluded",
                 }
             );
@@ -257,6 +259,29 @@ impl Output {
         Ok(())
     }
 
+    /// Tells people of days and hours that lie before the record, of which only those are on it who were
+    /// there long enough. Where a beginning is asked for, what was not watched after it is told anyway.
+    fn about_early<R: Row>(&self, answer: &Answer<R>) -> Result<(), Failure> {
+        let (None, Some(from)) = (answer.window.since, answer.coverage.from) else {
+            return Ok(());
+        };
+        if self.format() != Format::Table {
+            return Ok(());
+        }
+        // As text, days, and hours in full, are in order of time.
+        let from = from.to_string();
+        let (day, hour) = (from.get(..10), from.get(..13));
+        let is_early = |row: &Vec<Value>| match (row[0].as_str(), row[1].as_str()) {
+            (Some(at), _) => at.get(..13) < hour,
+            (None, Some(at)) => Some(at) < day,
+            (None, None) => false,
+        };
+        if values(&["hour", "day"], &answer.rows)?.iter().any(is_early) {
+            say!("rows before {from} are of what was still there when the record began");
+        }
+        Ok(())
+    }
+
     /// Writes a table for people.
     pub fn table<R: Serialize>(&self, fields: &[&str], rows: &[R]) -> Result<(), Failure> {
         let rows = values(fields, rows)?;
@@ -279,10 +304,14 @@ impl Output {
 /// How many stretches without a look are told one by one.
 const MOST_UNWATCHED: usize = 3;
 
+/// How many apps are named in one line.
+const MOST_NAMES: usize = 3;
+
 /// Why an answer may be empty.
-fn nothing(coverage: &Coverage) -> &'static str {
+fn nothing(window: Window, coverage: &Coverage) -> &'static str {
     match (coverage.from, coverage.watched) {
         (None, _) => "nothing matches: nothing is recorded of it yet",
+        _ if window == Window::default() => "nothing matches: none is on record",
         (_, Watched::All) => "nothing matches: it was watched, and there was nothing",
         (_, Watched::Part) => "nothing matches in that part of the window that was watched",
         (_, Watched::None) => "nothing matches: nothing was watched then, so nothing can be told",
@@ -290,18 +319,32 @@ fn nothing(coverage: &Coverage) -> &'static str {
 }
 
 pub fn not_watched(unwatched: &Unwatched) -> String {
-    let since = unwatched.since;
-    let names: Vec<String> = unwatched.app_ids.iter().map(|app| printable(app)).collect();
-    let at = match names.len() {
+    let at = match unwatched.app_ids.len() {
         0 => String::new(),
-        _ => format!(" at {}", names.join(", ")),
+        _ => format!(" at {}", some_of(&unwatched.app_ids)),
     };
-    match unwatched.until {
-        Some(until) => format!(
-            "nothing looked{at} from {since} to {until} ({}); what came and went then may be missing",
+    let missing = "what came and went then may be missing";
+    match (unwatched.since, unwatched.until) {
+        (Some(since), Some(until)) => format!(
+            "nothing looked{at} from {since} to {until} ({}); {missing}",
             human::duration(until.millis_since(since))
         ),
-        None => format!("nothing has looked{at} since {since}"),
+        (Some(since), None) => format!("nothing has looked{at} since {since}"),
+        (None, Some(until)) => format!("nothing looked{at} before {until}; {missing}"),
+        (None, None) => format!("nothing has looked{at}"),
+    }
+}
+
+/// Names for people, the first few of them.
+fn some_of(names: &[String]) -> String {
+    let first: Vec<String> = names
+        .iter()
+        .take(MOST_NAMES)
+        .map(|n| printable(n))
+        .collect();
+    match names.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 

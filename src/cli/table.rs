@@ -312,6 +312,13 @@ pub fn heading(field: &str) -> String {
 pub fn shown(field: &str, value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
+        // The text 42 is another deployment than the number.
+        Value::String(text)
+            if field.trim_end_matches('s').ends_with("deployment_id")
+                && text.parse::<i64>().is_ok() =>
+        {
+            format!("{text:?}")
+        }
         Value::String(text) => printable(text),
         Value::Number(number) if is_hours(field) => number
             .as_i64()

@@ -21,8 +21,7 @@ pub struct Answer<R> {
     pub coverage: Coverage,
     /// How many could not be counted, by reason.
     pub excluded: BTreeMap<String, u64>,
-    /// What was named in the filter, and is in no record: most likely misspelt. Only looked for where
-    /// there are no rows.
+    /// What was named in the filter, and is in no record: most likely misspelt.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub never_recorded: Vec<NeverRecorded>,
     /// Of the open processes that are counted on, so many were last seen over an hour before, and may
@@ -136,10 +135,7 @@ impl Reading<'_> {
             window: about.window,
             coverage: self.coverage_of(about, then)?,
             excluded: excluded.0,
-            never_recorded: match rows.is_empty() {
-                true => self.never_recorded(about)?,
-                false => Vec::new(),
-            },
+            never_recorded: self.never_recorded(about)?,
             unseen: 0,
             rows,
         })
@@ -148,7 +144,7 @@ impl Reading<'_> {
     /// What an answer to `about` rests on, of what had been looked at by `then`. Gaps are those known
     /// now: what they hide is hidden from every moment.
     fn coverage_of(&self, about: &Question, then: UtcMillis) -> Result<Coverage, Error> {
-        let looks = self.looks(about.filter().apps, then);
+        let looks = self.looks(about.filter().apps.as_deref(), then)?;
         let period = looks.period()?;
         let (watched, unwatched) = self.watched(about, then)?;
         Ok(Coverage {
@@ -168,31 +164,51 @@ impl Reading<'_> {
             ("region", &about.regions),
             ("deployment_id", &about.deployments),
         ] {
-            if names.is_empty() {
-                continue;
-            }
-            let column = match field {
-                "app_id" => "(SELECT text FROM word WHERE word_id = app)",
-                "region" => "(SELECT text FROM word WHERE word_id = region)",
-                _ => "CAST(deployment AS TEXT)",
-            };
-            let known: Vec<String> = self
-                .db
-                .prepare_cached(&format!(
-                    "SELECT {column} AS name FROM process
-                     GROUP BY name ORDER BY max(created_ms) DESC, name"
-                ))
-                .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())
-                .doing("read what is on record")?;
-            for name in names.iter().filter(|name| !known.contains(name)) {
-                never.push(NeverRecorded {
-                    field,
-                    name: name.clone(),
-                    known: known.iter().take(NeverRecorded::MOST).cloned().collect(),
-                });
+            for name in names {
+                if !self.is_recorded(field, name)? {
+                    never.push(NeverRecorded {
+                        field,
+                        name: name.clone(),
+                        known: self.known_names(field)?,
+                    });
+                }
             }
         }
         Ok(never)
+    }
+
+    fn is_recorded(&self, field: &str, name: &str) -> Result<bool, Error> {
+        let condition = match field {
+            "app_id" => "app = (SELECT word_id FROM word WHERE text = :name)",
+            "region" => "region = (SELECT word_id FROM word WHERE text = :name)",
+            // On record as a number or as a text.
+            _ => {
+                "deployment IN (:name, CAST(:name AS INTEGER)) AND CAST(deployment AS TEXT) = :name"
+            }
+        };
+        self.db
+            .prepare_cached(&format!(
+                "SELECT EXISTS (SELECT 1 FROM process WHERE {condition})"
+            ))
+            .and_then(|mut statement| statement.query_row(&[(":name", name)], |row| row.get(0)))
+            .doing("read what is on record")
+    }
+
+    /// Those of the latest processes first.
+    fn known_names(&self, field: &str) -> Result<Vec<String>, Error> {
+        let column = match field {
+            "app_id" => "(SELECT text FROM word WHERE word_id = app)",
+            "region" => "(SELECT text FROM word WHERE word_id = region)",
+            _ => "CAST(deployment AS TEXT)",
+        };
+        self.db
+            .prepare_cached(&format!(
+                "SELECT {column} AS name FROM process
+                 GROUP BY name ORDER BY max(created_ms) DESC, name LIMIT {}",
+                NeverRecorded::MOST
+            ))
+            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+            .doing("read what is on record")
     }
 
     pub(super) fn gaps_touching(&self, about: &Question) -> Result<Vec<CoverageGap>, Error> {

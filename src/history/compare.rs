@@ -152,7 +152,11 @@ fn compare(
             verdict(&a, &b, [rate, other_rate, difference], interval, p, beside)
         }
         _ => {
-            let none = if one.ended == 0 { &a } else { &b };
+            let none = match (one.ended, other.ended) {
+                (0, 0) => format!("{a} or {b}"),
+                (0, _) => a.to_string(),
+                _ => b.to_string(),
+            };
             format!("There is nothing to compare: no process of {none} ended in the window.")
         }
     };

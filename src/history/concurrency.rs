@@ -49,7 +49,7 @@ impl Reading<'_> {
         let mut places: BTreeMap<GroupKey, Edges> = BTreeMap::new();
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
         // The record goes as far as anything looked, or is known to have happened.
-        let last_look = self.looks(question.filter().apps, UtcMillis::MAX).last()?;
+        let last_look = self.last_look(question, UtcMillis::MAX)?;
         let last_look = last_look.unwrap_or(i64::MIN);
         let (mut last_known, mut unseen) = (last_look, 0);
         self.each_life(Reckoned::Alive, question, |life| {

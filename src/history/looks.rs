@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::named_params;
 
 use super::{Question, Reading, Window};
 use crate::Error;
@@ -10,28 +10,19 @@ use crate::error::Doing;
 use crate::model::UtcMillis;
 
 /// Platforms show what has ended for about an hour, so a pause between two looks that is longer than
-/// that may hide whole lives.
-pub(super) const PAUSE_MS: i64 = 3_600_000;
+/// that may hide whole lives. A minute more, for looks that are to be an hour apart come a little late.
+pub(super) const PAUSE_MS: i64 = 61 * 60_000;
 
 /// Whether a process that was last seen then had gone unseen for long by a moment.
 pub(super) fn is_unseen(last_seen: UtcMillis, by_ms: i64) -> bool {
     by_ms - last_seen.millis() > PAUSE_MS
 }
 
-/// The condition that a snapshot may have shown the apps asked about, over the column `stream_id`. What
-/// is about no app in particular is an archive.
-const LOOKS: &str = "(:apps IS NULL OR stream_id IN (
-         SELECT t.stream_id FROM stream t
-         WHERE t.app IN (SELECT w.word_id FROM word w
-                         WHERE w.text IN (SELECT value FROM json_each(:apps)))
-            OR (t.app IS NULL
-                AND EXISTS (SELECT 1 FROM archive_app x JOIN word w ON w.word_id = x.app
-                            WHERE w.text IN (SELECT value FROM json_each(:apps))))))";
-
 /// The looks that may have shown some apps, or any.
 pub(super) struct Looks<'r> {
     reading: Reading<'r>,
-    apps: Option<String>,
+    /// The streams that are about these apps, in which they stand in order of time.
+    streams: Vec<i64>,
     /// None later than this.
     then_ms: i64,
 }
@@ -79,19 +70,33 @@ impl Watch {
 }
 
 impl<'r> Reading<'r> {
-    /// The looks by `then` that may have shown these apps, a list as JSON; any where there is none.
-    pub fn looks(&self, apps: Option<String>, then: UtcMillis) -> Looks<'r> {
-        Looks {
+    /// The looks by `then` that may have shown these apps, a list as JSON; any where there is none. What
+    /// is about no app in particular is an archive.
+    pub fn looks(&self, apps: Option<&str>, then: UtcMillis) -> Result<Looks<'r>, Error> {
+        let streams = self
+            .db
+            .prepare_cached(
+                "WITH asked AS (
+                     SELECT word_id FROM word WHERE text IN (SELECT value FROM json_each(:apps)))
+                 SELECT stream_id FROM stream
+                 WHERE :apps IS NULL OR app IN asked
+                    OR (app IS NULL AND EXISTS (SELECT 1 FROM archive_app x WHERE x.app IN asked))",
+            )
+            .and_then(|mut statement| {
+                let streams = statement.query_map(&[(":apps", &apps)], |row| row.get(0))?;
+                streams.collect()
+            })
+            .doing("read what looked")?;
+        Ok(Looks {
             reading: *self,
-            apps,
+            streams,
             then_ms: then.millis(),
-        }
+        })
     }
 
-    /// The looks that may have shown this app.
-    pub fn looks_at(&self, app_id: &str) -> Looks<'r> {
-        let apps = Question::default().app(app_id).filter().apps;
-        self.looks(apps, UtcMillis::MAX)
+    /// The last look that may have shown any of the apps asked about.
+    pub fn last_look(&self, about: &Question, then: UtcMillis) -> Result<Option<i64>, Error> {
+        self.looks(about.filter().apps.as_deref(), then)?.last()
     }
 
     /// The apps asked about that are on record, those together that were looked at by the same looks:
@@ -153,7 +158,9 @@ impl<'r> Reading<'r> {
             .doing("read when apps were first seen")?;
         let mut watches = BTreeMap::new();
         for (app_id, begin_ms) in begins {
-            let pauses = self.looks_at(&app_id).pauses(begin_ms, i64::MAX)?;
+            let only = Question::default().app(&app_id).filter();
+            let looks = self.looks(only.apps.as_deref(), UtcMillis::MAX)?;
+            let pauses = looks.pauses(begin_ms, i64::MAX)?;
             watches.insert(app_id, Watch::new(begin_ms, pauses));
         }
         Ok(watches)
@@ -163,21 +170,12 @@ impl<'r> Reading<'r> {
 impl Looks<'_> {
     /// The first and the last.
     pub fn period(&self) -> Result<Option<(i64, i64)>, Error> {
-        let (first, last): (Option<i64>, Option<i64>) = self
-            .reading
-            .db
-            .prepare_cached(&format!(
-                "SELECT min((SELECT min(observed_at_ms) FROM snapshot n
-                             WHERE n.stream_id = s.stream_id AND observed_at_ms <= :then)) AS first,
-                        max((SELECT max(observed_at_ms) FROM snapshot n
-                             WHERE n.stream_id = s.stream_id AND observed_at_ms <= :then)) AS last
-                 FROM stream s WHERE {LOOKS}"
-            ))
-            .and_then(|mut statement| {
-                let params = named_params! { ":apps": self.apps, ":then": self.then_ms };
-                statement.query_row(params, |row| Ok((row.get("first")?, row.get("last")?)))
-            })
-            .doing("read the period covered")?;
+        let (mut first, mut last) = (None::<i64>, None::<i64>);
+        for stream in &self.streams {
+            let one = self.next(*stream, i64::MIN)?;
+            first = first.into_iter().chain(one).min();
+            last = last.max(self.latest(*stream, i64::MIN, i64::MAX)?);
+        }
         Ok(first.zip(last))
     }
 
@@ -191,17 +189,18 @@ impl Looks<'_> {
         let runs: i64 = self
             .reading
             .db
-            .prepare_cached(&format!(
-                "SELECT count(DISTINCT run_id) FROM snapshot n
+            .prepare_cached(
+                "SELECT count(DISTINCT run_id) FROM snapshot
                  WHERE observed_at_ms >= :since AND observed_at_ms < :until
-                   AND observed_at_ms <= :then AND {LOOKS}"
-            ))
+                   AND observed_at_ms <= :then
+                   AND stream_id IN (SELECT value FROM json_each(:streams))",
+            )
             .and_then(|mut statement| {
                 let params = named_params! {
                     ":since": window.since_ms(),
                     ":until": window.until_ms(),
                     ":then": self.then_ms,
-                    ":apps": self.apps,
+                    ":streams": serde_json::Value::from(self.streams.clone()).to_string(),
                 };
                 statement.query_row(params, |row| row.get(0))
             })
@@ -209,55 +208,85 @@ impl Looks<'_> {
         Ok(runs.cast_unsigned())
     }
 
-    /// The pauses between two that touch a stretch of time, by leaps of as much as is no pause: a year
-    /// of looks by the minute takes one step an hour.
+    /// The pauses between two that touch a stretch of time.
     pub fn pauses(&self, since_ms: i64, until_ms: i64) -> Result<Vec<(i64, i64)>, Error> {
-        let mut pauses = Vec::new();
-        let begin = match self.latest(i64::MIN, since_ms)? {
-            Some(begin) => Some(begin),
-            None => self.next(since_ms)?,
-        };
-        let Some(mut at) = begin else {
-            return Ok(pauses);
+        // Nothing looked where no stream did.
+        let mut all = vec![(i64::MIN, i64::MAX)];
+        for stream in &self.streams {
+            all = both(&all, &self.breaks(*stream, since_ms, until_ms)?);
+        }
+        let is_pause = |(from, to): &(i64, i64)| *from > i64::MIN && *to < i64::MAX;
+        Ok(all.into_iter().filter(is_pause).collect())
+    }
+
+    /// Where one stream has no look for as long as a pause, before its first and after its last ones, too;
+    /// those that touch a stretch of time. By leaps of as much as is no pause: a year of looks by the
+    /// minute takes one step an hour.
+    fn breaks(&self, stream: i64, since_ms: i64, until_ms: i64) -> Result<Vec<(i64, i64)>, Error> {
+        let mut breaks = Vec::new();
+        let mut at = match self.latest(stream, i64::MIN, since_ms)? {
+            Some(before) => before,
+            None => {
+                let first = self.next(stream, since_ms)?.unwrap_or(i64::MAX);
+                breaks.push((i64::MIN, first));
+                first
+            }
         };
         while at < until_ms {
-            if let Some(later) = self.latest(at, at.saturating_add(PAUSE_MS))? {
-                at = later;
-            } else if let Some(later) = self.next(at)? {
-                pauses.push((at, later));
-                at = later;
-            } else {
-                break;
-            }
+            at = match self.latest(stream, at, at.saturating_add(PAUSE_MS))? {
+                Some(later) => later,
+                None => {
+                    let next = self.next(stream, at)?.unwrap_or(i64::MAX);
+                    breaks.push((at, next));
+                    next
+                }
+            };
         }
-        Ok(pauses)
+        Ok(breaks)
     }
 
-    /// The last one after `from` and not after `to`.
-    fn latest(&self, from: i64, to: i64) -> Result<Option<i64>, Error> {
-        self.one("DESC", from, to)
+    /// The last one of a stream after `from` and not after `to`.
+    fn latest(&self, stream: i64, from: i64, to: i64) -> Result<Option<i64>, Error> {
+        self.one("max", stream, from, to)
     }
 
-    /// The first one after `from`.
-    fn next(&self, from: i64) -> Result<Option<i64>, Error> {
-        self.one("ASC", from, i64::MAX)
+    /// The first one of a stream after `from`.
+    fn next(&self, stream: i64, from: i64) -> Result<Option<i64>, Error> {
+        self.one("min", stream, from, i64::MAX)
     }
 
-    fn one(&self, order: &str, from: i64, to: i64) -> Result<Option<i64>, Error> {
+    fn one(&self, which: &str, stream: i64, from: i64, to: i64) -> Result<Option<i64>, Error> {
         let to = to.min(self.then_ms);
         self.reading
             .db
             .prepare_cached(&format!(
-                "SELECT observed_at_ms FROM snapshot n
-                 WHERE observed_at_ms > :from AND observed_at_ms <= :to AND {LOOKS}
-                 ORDER BY observed_at_ms {order} LIMIT 1"
+                "SELECT {which}(observed_at_ms) FROM snapshot
+                 WHERE stream_id = :stream AND observed_at_ms > :from AND observed_at_ms <= :to"
             ))
             .and_then(|mut statement| {
-                let params = named_params! { ":from": from, ":to": to, ":apps": self.apps };
-                statement.query_row(params, |row| row.get(0)).optional()
+                let params = named_params! { ":stream": stream, ":from": from, ":to": to };
+                statement.query_row(params, |row| row.get(0))
             })
             .doing("read when anything looked")
     }
+}
+
+/// Where two lists of stretches have as much as a pause in common; each is in order, and so is this.
+fn both(a: &[(i64, i64)], b: &[(i64, i64)]) -> Vec<(i64, i64)> {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    let mut common = Vec::new();
+    while let (Some(one), Some(other)) = (a.peek(), b.peek()) {
+        let (from, to) = (one.0.max(other.0), one.1.min(other.1));
+        if to.saturating_sub(from) > PAUSE_MS {
+            common.push((from, to));
+        }
+        if one.1 < other.1 {
+            a.next();
+        } else {
+            b.next();
+        }
+    }
+    common
 }
 
 #[cfg(test)]

@@ -222,7 +222,8 @@ impl Reading<'_> {
         let mut excluded = Exclusions::default();
         let mut all: BTreeMap<GroupKey, Sides> = BTreeMap::new();
         for (old, new) in self.pairs(takeover, &question)? {
-            let last_look = self.looks_at(&old.app_id).last()?;
+            let of_app = Question::default().app(&old.app_id);
+            let last_look = self.last_look(&of_app, UtcMillis::MAX)?;
             let last_look_ms = last_look.unwrap_or(i64::MIN);
             let mut groups = question.by.clone();
             groups.push(Group::App);

@@ -1,7 +1,5 @@
 //! Which processes are open in the record, and no longer reported by anyone?
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::answer::Exclusions;
@@ -50,8 +48,8 @@ impl Row for ZombieRow {
 
 impl History {
     /// The processes created in the window that are lost, and those that are open and were not seen for
-    /// over an hour before the last look that may have shown them; those unseen for longest first. The
-    /// grouping is not used.
+    /// over an hour before the last look at any of the apps asked about; those unseen for longest first.
+    /// The grouping is not used.
     ///
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
@@ -63,21 +61,12 @@ impl History {
 impl Reading<'_> {
     fn zombies(&self, question: &Question) -> Result<Answer<ZombieRow>, Error> {
         let mut rows = Vec::new();
-        let mut last_looks: BTreeMap<String, Option<i64>> = BTreeMap::new();
+        let last_look = self.last_look(question, UtcMillis::MAX)?;
+        let last_look = last_look.unwrap_or(i64::MIN);
         for which in ["lost", "open"] {
             self.each_of(which, question, |row| {
-                if row.outcome == Outcome::Open {
-                    let last_look = match last_looks.get(&row.app_id) {
-                        Some(last_look) => *last_look,
-                        None => {
-                            let last_look = self.looks_at(&row.app_id).last()?;
-                            last_looks.insert(row.app_id.clone(), last_look);
-                            last_look
-                        }
-                    };
-                    if last_look.is_none_or(|last| !is_unseen(row.last_seen_at, last)) {
-                        return Ok(());
-                    }
+                if row.outcome == Outcome::Open && !is_unseen(row.last_seen_at, last_look) {
+                    return Ok(());
                 }
                 rows.push(row);
                 Ok(())

@@ -9,6 +9,7 @@ const LIFETIMES: &[&str] = &[
     "phase",
     "n",
     "censored",
+    "lost",
     "delayed",
     "mean_ms",
     "p50_ms",
@@ -511,7 +512,7 @@ fn a_table_in_a_pipe_is_plain_text_and_says_what_it_rests_on() {
             "excluded: 1 × stopping: never told to stop",
             "warning: nothing has looked since 2024-05-01T12:45:00.000Z",
             "censored: still in the phase when last seen",
-            "no survival percentile (–) where too many had not ended",
+            "no survival percentile (–) where too many were not seen to end",
         ]
     );
 }

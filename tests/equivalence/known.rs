@@ -67,6 +67,9 @@ fn ms(time: Option<UtcMillis>) -> Option<i64> {
     time.map(UtcMillis::millis)
 }
 
+/// What is no pause yet.
+pub const PAUSE_MS: i64 = HOUR_MS + MINUTE_MS;
+
 impl Record {
     /// What looks at these moments show: whoever is open, or ended in the minute before.
     pub fn of(stories: &[Story], looks: impl IntoIterator<Item = i64>) -> Self {
@@ -155,12 +158,12 @@ impl Record {
             .collect()
     }
 
-    /// Pauses of more than an hour between two looks.
+    /// Pauses of more than an hour between two looks, and a minute for those that come late.
     pub fn pauses(&self) -> Vec<(i64, i64)> {
         self.looks
             .windows(2)
             .map(|pair| (pair[0].at, pair[1].at))
-            .filter(|(from, to)| to - from > HOUR_MS)
+            .filter(|(from, to)| to - from > PAUSE_MS)
             .collect()
     }
 

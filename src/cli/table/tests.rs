@@ -17,6 +17,11 @@ fn values_carry_their_units() {
         ),
         ("extra", Value::Null, "–"),
         (
+            "deployment_ids",
+            json!([42, "42", "dep-1"]),
+            "42, \"42\", dep-1",
+        ),
+        (
             "exposed_port",
             json!({"host": "a", "port": 72941, "name": "n", "transportType": "tls"}),
             "a:72941/tls",

@@ -162,7 +162,7 @@ fn two_deployments_side_by_side() {
         ],
         json!([
             ["a", 3, 0, null, null, null, nothing("dep-blue")],
-            ["b", 0, 0, null, null, null, nothing("8")],
+            ["b", 0, 0, null, null, null, nothing("8 or dep-blue")],
         ]),
     );
     let ran = place.run(&["failures", "--compare", "7..11"]).ended(1);

@@ -167,33 +167,123 @@ fn since_then_and_until_now() {
         .ok();
 }
 
-/// The first day or hour of an answer that has them may lie before the record.
+/// What is still to come was not missed; what went before the first look was. A moment soon after a look
+/// stands as it was seen.
+#[test]
+fn the_edges_of_the_record() {
+    let place = three_apps();
+    let coverage = |args: &[&str]| {
+        let coverage = &place.json(&[args, &["--app", "b"]].concat())["coverage"];
+        json!([coverage["watched"], coverage["unwatched"]])
+    };
+    let future = [
+        "failures",
+        "--since",
+        &day("12:00:00"),
+        "--until",
+        "9999-12-31",
+    ];
+    let [watched, stretches] = [&coverage(&future)[0], &coverage(&future)[1][0]];
+    assert_eq!(
+        (watched, &stretches["since"]),
+        (&json!("part"), &json!(day("14:00:00")))
+    );
+    let until: UtcMillis = stretches["until"].as_str().unwrap().parse().unwrap();
+    assert!(
+        until < "9999-12-31T00:00:00Z".parse().unwrap(),
+        "until it was asked"
+    );
+    let before = ["failures", "--until", &day("10:30:00")];
+    assert_eq!(
+        coverage(&before),
+        json!(["none", [{"since": null, "until": day("10:30:00")}]])
+    );
+    let ran = place.run(&[&before[..], &["--app", "b", "--fail-on-gap"]].concat());
+    let told = "warning: nothing looked before 2024-05-01T10:30:00.000Z";
+    assert!(ran.ended(3).stderr.contains(told));
+    assert_eq!(coverage(&["at", &day("14:30:00")]), json!(["all", []]));
+    assert_eq!(coverage(&["at", &day("15:02:00")])[0], "none");
+}
+
+/// Without a window the record is asked about, which of one app may end before that of another.
+#[test]
+fn an_app_that_is_no_longer_looked_at() {
+    let place = three_apps();
+    let coverage = &place.json(&["failures"])["coverage"];
+    assert_eq!(coverage["watched"], "part");
+    assert_eq!(
+        coverage["unwatched"],
+        json!([
+            {"since": day("06:00:00"), "until": null, "app_ids": ["c"]},
+            {"since": day("11:00:00"), "until": null, "app_ids": ["a"]},
+        ])
+    );
+    let ran = place.run(&["failures"]).ok();
+    assert!(
+        ran.stderr
+            .contains("warning: nothing has looked at a since 2024-05-01T11:00:00.000Z\n"),
+        "{ran:?}"
+    );
+    // Nobody reports its processes any more.
+    let zombies = |more: &[&str]| {
+        let rows = place.rows(&[&["lifetimes", "--zombies"], more].concat());
+        json!(columns(&rows, &["process_id"]))
+    };
+    assert_eq!(zombies(&[]), json!([["c1"]]));
+    assert_eq!(zombies(&["--app", "c"]), json!([]));
+}
+
+/// Days and hours before the record are told of in words, where nobody asked for them by a window.
 #[test]
 fn hours_before_the_record() {
     let place = three_apps();
-    let unwatched = |more: &[&str]| {
-        place.json(&[&["usage", "--app", "c"], more].concat())["coverage"]["unwatched"].clone()
+    let said = |more: &[&str]| {
+        let ran = place
+            .run(&[&["failures", "--app", "c"], more].concat())
+            .ok();
+        ran.stderr
+            .contains("rows before 2024-05-01T06:00:00.000Z are of what was still there")
     };
-    assert_eq!(unwatched(&[]), json!([]));
-    assert_eq!(unwatched(&["--by", "region"]), json!([]));
-    let before = json!([{"since": day("05:50:00"), "until": day("06:00:00")}]);
-    for by in ["hour", "region,day"] {
-        assert_eq!(unwatched(&["--by", by]), before);
-    }
+    assert!(said(&["--by", "hour"]) && said(&["--by", "region,hour"]));
+    assert!(!said(&[]) && !said(&["--by", "region"]));
+    // The day is that of the first look.
+    assert!(!said(&["--by", "day"]));
+    assert!(!said(&[
+        "--by",
+        "hour",
+        "--since",
+        &day("05:00:00"),
+        "--until",
+        &day("06:30:00")
+    ]));
+}
+
+/// A name that is on record does not hide one that is not.
+#[test]
+fn every_misspelt_name_is_told() {
+    let place = three_apps();
+    let answer = place.json(&[
+        "failures",
+        "--app",
+        "c",
+        "--app",
+        "typo",
+        "--deployment",
+        "1",
+        "--deployment",
+        "01",
+    ]);
+    assert_eq!(answer["rows"].as_array().unwrap().len(), 1);
     assert_eq!(
-        unwatched(&[
-            "--by",
-            "hour",
-            "--since",
-            &day("06:00:00"),
-            "--until",
-            &day("06:30:00")
-        ]),
-        json!([])
+        answer["never_recorded"],
+        json!([
+            {"field": "app_id", "name": "typo", "known": ["c"]},
+            {"field": "deployment_id", "name": "01", "known": ["1"]},
+        ])
     );
 }
 
-/// Seen at 10:00 and 11:00; at 12:00:00 the app was looked at, an hour later, and at 12:00:01.
+/// Seen at 10:00 and 11:00; at 12:00 the app was looked at, an hour later, and just over a minute after that.
 #[test]
 fn what_nobody_has_seen_since_is_told() {
     let place = Place::new();
@@ -219,7 +309,7 @@ fn what_nobody_has_seen_since_is_told() {
     assert_eq!(unseen(&["concurrency"]), Value::Null);
     imported(
         &place,
-        &[json!({"observedAt": "2024-05-01T12:00:00.001Z", "processes": []})],
+        &[json!({"observedAt": "2024-05-01T12:01:00.001Z", "processes": []})],
     );
     assert_eq!(unseen(&["at", &then]), 1);
     assert_eq!(unseen(&["at", &then, "--by", "app"]), 1);
@@ -274,11 +364,11 @@ fn coverage_as_it_was_known() {
     assert_eq!(known("13:00:00", "10:00:00"), json!([null, null, "none"]));
     // A pause that was not over then had no end yet.
     synced(&place, "a", &["14:00:00"]);
-    let (at, by) = (day("12:00:00"), day("13:00:00"));
+    let (at, by) = (day("12:30:00"), day("13:00:00"));
     let answer = place.json(&["at", &at, "--as-known-at", &by, "--app", "a"]);
     assert_eq!(
         answer["coverage"]["unwatched"],
-        json!([{"since": day("11:00:00"), "until": "2024-05-01T12:00:00.001Z"}])
+        json!([{"since": day("11:00:00"), "until": "2024-05-01T12:30:00.001Z"}])
     );
 }
 

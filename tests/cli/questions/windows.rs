@@ -105,12 +105,12 @@ fn an_answer_says_whether_anything_was_watched() {
     for (since, until, expected) in [
         ("11:00:00", "11:10:00", json!(["all", []])),
         ("10:30:00", "12:46:00", json!(["all", []])),
-        // An hour after the last look is not too long; more is.
-        ("12:00:00", "13:45:00", json!(["all", []])),
+        // An hour and a minute after the last look is not too long; more is.
+        ("12:00:00", "13:46:00", json!(["all", []])),
         (
             "12:00:00",
-            "13:45:01",
-            json!(["part", [[day("12:45:00"), day("13:45:01")]]]),
+            "13:46:01",
+            json!(["part", [[day("12:45:00"), day("13:46:01")]]]),
         ),
         // What begins after the last look was not watched, however short it is.
         (
@@ -124,10 +124,17 @@ fn an_answer_says_whether_anything_was_watched() {
             "15:00:00",
             json!(["part", [[day("12:45:00"), day("15:00:00")]]]),
         ),
+        // The first look shows what ended in the hour before it, but nothing to a window that ends there.
+        ("09:29:00", "11:00:00", json!(["all", []])),
         (
-            "10:29:00",
+            "09:28:59",
             "11:00:00",
-            json!(["part", [[day("10:29:00"), day("10:30:00")]]]),
+            json!(["part", [[day("09:28:59"), day("10:30:00")]]]),
+        ),
+        (
+            "10:20:00",
+            "10:30:00",
+            json!(["none", [[day("10:20:00"), day("10:30:00")]]]),
         ),
         (
             "09:00:00",

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::answered::ask;
-use crate::known::{Record, Span, minute, records, time};
-use crate::truth::HOUR_MS;
+use crate::known::{PAUSE_MS, Record, Span, minute, records, time};
 
 /// Each window with what it is about.
 fn spans() -> Vec<Span> {
@@ -19,9 +18,12 @@ fn spans() -> Vec<Span> {
         Span::new(minute(-90), minute(-30)), // before the record
         Span::new(minute(-90), minute(0)),
         Span::new(minute(-90), minute(1)),
-        Span::new(minute(470), minute(520)), // after it, by less than an hour
-        Span::new(minute(470), minute(540)), // by an hour, and by more
-        Span::new(minute(470), minute(540) + 1),
+        Span::new(minute(-61), minute(1)),
+        Span::new(minute(-61) - 1, minute(1)),
+        Span::new(minute(-20), minute(-10)),
+        Span::new(minute(470), minute(520)), // after it, by less than a pause
+        Span::new(minute(470), minute(541)), // by as much, and by more
+        Span::new(minute(470), minute(541) + 1),
         Span::new(minute(600), minute(700)),
     ]);
     spans
@@ -29,26 +31,26 @@ fn spans() -> Vec<Span> {
 
 fn expected(record: &Record, span: Span) -> Value {
     let (first, last) = (record.looks[0].at, record.last_look());
-    let mut stretches: Vec<(i64, i64)> = Vec::new();
-    // Before the record, from the beginning of the window, if it has one.
-    stretches.extend(
-        span.since
-            .filter(|since| *since < first)
-            .map(|since| (since, first)),
+    let (since, until) = (
+        span.since.unwrap_or(i64::MIN),
+        span.until.unwrap_or(i64::MAX),
     );
-    stretches.extend(record.pauses());
-    match (span.since, span.until) {
-        (_, Some(until)) if until - last > HOUR_MS => stretches.push((last, until)),
-        // It is asked long after.
-        (Some(_), None) => stretches.push((last, i64::MAX)),
-        _ => {}
+    // Before the record, from the beginning of the window, where that is too early for the first look to
+    // show what ended since, or there is no look at all; it is asked long after.
+    let mut stretches: Vec<(i64, i64)> = Vec::new();
+    if until <= first || span.since.is_some_and(|since| first - since > PAUSE_MS) {
+        stretches.push((since, first));
     }
-    let since = span.since.unwrap_or(i64::MIN);
-    let until = span.until.unwrap_or(i64::MAX);
-    stretches.retain(|(from, to)| *from < until && *to > since);
+    stretches.extend(record.pauses());
+    let is_open = span.since.is_some() && span.until.is_none();
+    if is_open || span.until.is_some_and(|until| until - last > PAUSE_MS) {
+        stretches.push((last, until));
+    }
+    stretches.retain(|(from, to)| *from < until && (*to > since));
     let looks = record.looks.iter().filter(|look| span.has(look.at)).count();
     let covers = |(from, to): &(i64, i64)| *from <= since && *to >= until;
     let all = looks == 0 && stretches.iter().any(covers);
+    let end = |at: i64, none: i64| (at != none).then(|| time(at));
     json!({
         "from": time(first), "to": time(last), "runs": u64::from(looks > 0), "gaps": [],
         "watched": match stretches.is_empty() {
@@ -58,10 +60,7 @@ fn expected(record: &Record, span: Span) -> Value {
         },
         "unwatched": stretches
             .iter()
-            .map(|(from, to)| {
-                let until = (*to < i64::MAX).then(|| time(*to));
-                json!({"since": time(*from), "until": until})
-            })
+            .map(|(from, to)| json!({"since": end(*from, i64::MIN), "until": end(*to, i64::MAX)}))
             .collect::<Vec<_>>(),
     })
 }

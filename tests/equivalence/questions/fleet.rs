@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::answered::{ask, assert_rows, bucket_ms, group, grouped, parts, reasons, row};
-use crate::known::{Known, Record, Span, Stands, Went, minute, records, time, windows};
-use crate::truth::HOUR_MS;
+use crate::known::{Known, PAUSE_MS, Record, Span, Stands, Went, minute, records, time, windows};
 
 /// What a process was doing, and since when.
 fn standing(process: &Known, moment: i64) -> Result<Option<(i64, &'static str)>, &'static str> {
@@ -65,7 +64,8 @@ fn the_fleet_at_a_moment() {
                         Ok(None) => {}
                         Ok(Some((since, state))) => {
                             let unseen = moment.min(record.last_look()) - process.last_seen();
-                            missed += u64::from(process.stands == Stands::Open && unseen > HOUR_MS);
+                            missed +=
+                                u64::from(process.stands == Stands::Open && unseen > PAUSE_MS);
                             let latest = process.latest();
                             rows.push(json!({
                                 "process_id": process.id(), "app_id": latest.app_id,
@@ -331,7 +331,7 @@ fn rooms() {
     }
 }
 
-/// Lost, or open and not seen for over an hour before the last look.
+/// Lost, or open and not seen for a pause's length before the last look.
 #[test]
 fn those_that_nobody_reports_any_more() {
     let (mut open, mut lost) = (0, 0);
@@ -347,7 +347,7 @@ fn those_that_nobody_reports_any_more() {
                         let mut later = record.looks.iter().filter(|look| look.at > seen);
                         later.next().map(|look| look.at)
                     }
-                    Stands::Open if record.last_look() - seen > HOUR_MS => None,
+                    Stands::Open if record.last_look() - seen > PAUSE_MS => None,
                     _ => continue,
                 };
                 if !span.has(process.created()) {

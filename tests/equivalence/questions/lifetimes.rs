@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::answered::{ask, assert_rows, group, grouped, quantile, reasons, row};
-use crate::known::{Known, PHASES, Record, Span, Stands, Went, paused, records, time, whole, windows};
+use crate::known::{
+    Known, PHASES, Record, Span, Stands, Went, paused, records, time, whole, windows,
+};
 
 /// A process in one phase.
 struct Lasted<'a> {
