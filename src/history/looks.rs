@@ -294,6 +294,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_streams_leave_what_neither_saw() {
+        let pause = PAUSE_MS + 1;
+        let (never, ever) = (i64::MIN, i64::MAX);
+        let one = [(never, 0), (10 * pause, 14 * pause), (20 * pause, ever)];
+        for (other, common) in [
+            (&[(never, ever)][..], &one[..]),
+            (&[], &[]),
+            // It looked at 12, so that there are two.
+            (
+                &[(never, 12 * pause), (12 * pause, ever)],
+                &[
+                    (never, 0),
+                    (10 * pause, 12 * pause),
+                    (12 * pause, 14 * pause),
+                    (20 * pause, ever),
+                ],
+            ),
+            // At 11, 13 and 15, with what is left too short but for one.
+            (
+                &[(11 * pause, 13 * pause - 2), (13 * pause - 2, 15 * pause)],
+                &[(11 * pause, 13 * pause - 2), (13 * pause - 2, 14 * pause)],
+            ),
+            (&[(never, 10 * pause + PAUSE_MS)], &[(never, 0)]),
+            (&[(14 * pause, 20 * pause)], &[]),
+        ] {
+            assert_eq!(both(&one, other), common, "{other:?}");
+            assert_eq!(both(other, &one), common, "{other:?}");
+        }
+    }
+
+    #[test]
     fn a_life_is_watched_but_for_the_pauses_in_it() {
         let watch = Watch::new(100, vec![(200, 300), (500, 600)]);
         for (begin, over, parts) in [

@@ -391,10 +391,18 @@ pub fn odd() -> Record {
     record
 }
 
-/// Five hours with a pause of which some see both sides.
+/// Five hours with a pause of which some see both sides. The look after it shows whoever ended in the
+/// hour before, as platforms do.
 pub fn paused() -> Record {
+    let stories = stories(config(), 5);
     let looks = (0..=300).filter(|n| !(100..165).contains(n));
-    Record::of(&stories(config(), 5), looks.map(minute))
+    let mut record = Record::of(&stories, looks.map(minute));
+    let look = record.looks.iter_mut().find(|look| look.at == minute(165));
+    let now = UtcMillis::from_millis(minute(165)).unwrap();
+    let since = now.plus_millis(-HOUR_MS);
+    let shown = stories.iter().filter(|story| story.terminated_at > since);
+    look.unwrap().shown = shown.filter_map(|story| story.at(now)).collect();
+    record
 }
 
 pub fn records() -> [Record; 3] {

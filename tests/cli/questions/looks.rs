@@ -141,6 +141,28 @@ fn archives_are_looks_at_what_archives_show() {
     }
 }
 
+/// Syncs and archives of one app look at it together.
+#[test]
+fn a_pause_is_one_of_all_that_look() {
+    let place = three_apps();
+    synced(
+        &place,
+        "c",
+        &["02:00:00", "07:00:00", "08:30:00", "09:00:00"],
+    );
+    let window = ["--since", &day("01:30:00"), "--until", &day("10:00:00")];
+    let answer = place.json(&[&["failures", "--app", "c"], &window[..]].concat());
+    let stretches = answer["coverage"]["unwatched"].as_array().unwrap();
+    assert_columns(
+        stretches,
+        &["since", "until"],
+        json!([
+            [day("02:00:00"), day("06:00:00")],
+            [day("07:00:00"), day("08:30:00")]
+        ]),
+    );
+}
+
 /// A window that begins, and has no end, reaches until it is asked about.
 #[test]
 fn since_then_and_until_now() {
@@ -222,6 +244,11 @@ fn an_app_that_is_no_longer_looked_at() {
     assert!(
         ran.stderr
             .contains("warning: nothing has looked at a since 2024-05-01T11:00:00.000Z\n"),
+        "{ran:?}"
+    );
+    let ran = place.run(&["ports"]).ok();
+    assert!(
+        ran.stderr.contains("nothing matches: none is on record\n"),
         "{ran:?}"
     );
     // Nobody reports its processes any more.
