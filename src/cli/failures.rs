@@ -100,8 +100,15 @@ fn no_burst(answer: &Answer<BurstRow>) -> String {
         Watched::Part => " in that part of the window that was watched",
         _ => "",
     };
+    let lost = match answer.excluded.get("lost") {
+        Some(lost) => format!(
+            "; {lost} lost ones may have ended together, for when they did nobody knows: see `prochist lifetimes \
+             --zombies`"
+        ),
+        None => String::new(),
+    };
     format!(
         "no burst{among}{when}: in no stretch of up to a quarter of an hour did far more fail or end \
-         together than their group's rate explains"
+         together than their group's rate explains{lost}"
     )
 }

@@ -75,7 +75,7 @@ fn told(rows: &[LifetimeRow]) -> Vec<String> {
     let lost: u64 = lives.map(|row| row.lost).sum();
     if lost > 0 {
         lines.push(format!(
-            "lost: {lost} of the censored; such ended soon after they were last seen, so that survival is \
+            "lost: {lost} of the censored; such ended soon after they were last seen, so that survival may be \
              overestimated where they are many"
         ));
     }

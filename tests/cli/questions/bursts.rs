@@ -208,3 +208,34 @@ fn bursts_have_no_groups_of_time() {
         assert_eq!(ran.stderr, expected);
     }
 }
+
+/// Five are there at one look and none at the next, which shows all that live.
+#[test]
+fn what_is_lost_together_is_said_to_be_left_out() {
+    let place = Place::new();
+    let running = |n: usize| {
+        let times = ["09:00:00", "09:00:00", "", ""];
+        let record = process(&format!("p{n}"), "a", json!(1), "Tokyo", times);
+        with(record, json!({"status": "running"}))
+    };
+    let five: Vec<Value> = (0..5).map(running).collect();
+    let looks = [
+        json!({"observedAt": day("10:00:00"), "processes": five}),
+        json!({"observedAt": day("10:05:00"), "processes": [running(5)]}),
+    ];
+    place.write("looks.ndjson", ndjson(&looks));
+    place.run(&["import", "--complete", "looks.ndjson"]).ok();
+    let answer = place.json(&["failures", "--bursts"]);
+    assert_eq!(
+        (&answer["excluded"], &answer["rows"]),
+        (&json!({"lost": 5}), &json!([]))
+    );
+    let told = place.run(&["failures", "--bursts"]).ok().stderr;
+    assert!(
+        told.contains("; 5 lost ones may have ended together, for when they did nobody knows"),
+        "{told}"
+    );
+    // They had lived until the window ended, and were lost after it.
+    let until = ["failures", "--bursts", "--until", &day("10:00:00")];
+    assert_eq!(place.json(&until)["excluded"], json!({}));
+}

@@ -281,7 +281,7 @@ fn survival_is_known_only_as_long_as_somebody_was_watched() {
 
     // Where it is only that many are open, that is what is said.
     let ran = recorded().run(&["lifetimes"]).ok();
-    let lost = "lost: 1 of the censored; such ended soon after they were last seen, so that survival is \
+    let lost = "lost: 1 of the censored; such ended soon after they were last seen, so that survival may be \
                 overestimated where they are many\n";
     let open = format!(
         "{censored}{delayed}{lost}no survival percentile (–) where too many were not seen to end\n"
