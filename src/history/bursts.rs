@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::answer::Exclusions;
 use super::lives::{Life, Reckoned};
 use super::scan::{BURST, Cluster, Lived, clusters};
-use super::{Answer, GroupKey, History, Question, Reading, Row};
+use super::{Answer, GroupKey, History, Question, Reading, Row, Window};
 use crate::Error;
 use crate::model::{Deployment, Excluded, Outcome, UtcMillis};
 use crate::store::to_time;
@@ -67,10 +67,10 @@ impl Row for BurstRow {
 }
 
 impl History {
-    /// Stretches of the window, at most a quarter of an hour long, in which far more processes failed, or
-    /// ended in any way, than the rate of their own group explains, over the window and in the hour
-    /// before and after: at least five, at least three times as many, and less likely than one in a
-    /// thousand.
+    /// Stretches of time that touch the window, at most a quarter of an hour long, in which far more
+    /// processes failed, or ended in any way, than the rate of their own group explains, over the window
+    /// with a day before and after it, and in the hour before and after the stretch: at least five, at
+    /// least three times as many, and less likely than one in a thousand.
     ///
     /// Ends are lifecycle times. A process counts from when it came under observation.
     ///
@@ -88,26 +88,30 @@ impl Reading<'_> {
             return Err(Error::BurstsByTime { field });
         }
         let watches = self.watches(question)?;
-        let (since, until) = (question.window.since_ms(), question.window.until_ms());
+        let about = question.clone().window(question.window.widened(DAY_MS));
+        let (since, until) = (about.window.since_ms(), about.window.until_ms());
         let mut excluded = Exclusions::default();
         let mut groups: BTreeMap<GroupKey, Seen> = BTreeMap::new();
-        self.each_life(Reckoned::Alive, question, |life| {
+        self.each_life(Reckoned::Alive, &about, |life| {
             let created_ms = life.times.created_at.millis();
             let has_ended = life.times.outcome.has_ended();
+            let mut leave_out = |is_meant, reason| {
+                if is_meant {
+                    excluded.count(reason);
+                }
+                Ok(())
+            };
             let Some(over_ms) = over_ms(&life) else {
-                excluded.count(Excluded::NoEndTime);
-                return Ok(());
+                return leave_out(is_alive_in(question.window, &life), Excluded::NoEndTime);
             };
             if over_ms < created_ms {
-                excluded.count(Excluded::TimesOutOfOrder);
-                return Ok(());
+                let is_meant = is_alive_in(question.window, &life);
+                return leave_out(is_meant, Excluded::TimesOutOfOrder);
             }
+            let is_over_inside = question.window.contains(to_time(over_ms)?);
             if life.times.outcome == Outcome::Lost && over_ms < until {
                 // It has ended since, and nobody knows when: perhaps with many others.
-                if since <= over_ms {
-                    excluded.count(Excluded::Lost);
-                }
-                return Ok(());
+                return leave_out(is_over_inside, Excluded::Lost);
             }
             let watch = watches.get(&life.app_id);
             let mut end_was_seen = false;
@@ -125,7 +129,7 @@ impl Reading<'_> {
             if has_ended && (since..until).contains(&over_ms) {
                 match end_was_seen {
                     true => seen.ends.push(End::of(&life, over_ms)),
-                    false => excluded.count(Excluded::EndedUnwatched),
+                    false => return leave_out(is_over_inside, Excluded::EndedUnwatched),
                 }
             }
             Ok(())
@@ -139,13 +143,32 @@ impl Reading<'_> {
                 let ends: Vec<&End> = seen.ends.iter().filter(is_meant).collect();
                 let moments: Vec<i64> = ends.iter().map(|end| end.at_ms).collect();
                 for cluster in clusters(&lived, &moments, BURST) {
-                    rows.push(row(key.clone(), of, &cluster, &ends)?);
+                    let row = row(key.clone(), of, &cluster, &ends)?;
+                    let window = question.window;
+                    if window.until.is_none_or(|until| row.since < until)
+                        && window.since.is_none_or(|since| row.until >= since)
+                    {
+                        rows.push(row);
+                    }
                 }
             }
         }
         rows.sort_by(|a, b| (&a.key, a.since, a.of).cmp(&(&b.key, b.since, b.of)));
         self.answer("failures", question, excluded, rows)
     }
+}
+
+/// How much of what was before and after a window tells what is usual, in milliseconds: whether there
+/// was a burst must not depend on how closely somebody looks at it.
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// Whether a process may have been alive in a window, or is said to have been created in it.
+fn is_alive_in(window: Window, life: &Life) -> bool {
+    let created_at = life.times.created_at;
+    window.until.is_none_or(|until| created_at < until)
+        && window.since.is_none_or(|since| {
+            created_at >= since || life.ended_at.is_none_or(|ended_at| ended_at >= since)
+        })
 }
 
 /// Until when a process is known to have lived; none where it ended and does not say when. When that
@@ -158,7 +181,7 @@ fn over_ms(life: &Life) -> Option<i64> {
     over.map(UtcMillis::millis)
 }
 
-/// What was seen of a group in the window.
+/// What was seen of a group in the window, and a day before and after it.
 #[derive(Default)]
 struct Seen {
     /// From when until when each was alive and under observation.

@@ -31,6 +31,14 @@ impl Window {
         }
     }
 
+    /// The same with so much more on either side.
+    pub(super) fn widened(self, by_ms: i64) -> Self {
+        Self {
+            since: self.since.map(|since| since.plus_millis(-by_ms)),
+            until: self.until.map(|until| until.plus_millis(by_ms)),
+        }
+    }
+
     /// The one moment, a millisecond long. The last moment there is has none after it, and so no end.
     pub fn moment(at: UtcMillis) -> Self {
         Self {

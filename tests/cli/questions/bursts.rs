@@ -117,6 +117,19 @@ fn a_restart_of_all_is_a_burst() {
     assert!((expected * 61.0 - 14.0).abs() < 0.1, "{expected}");
     let p = rows[0]["p"].as_f64().unwrap();
     assert!(p < 1e-9, "{p}");
+    // It is one however closely somebody looks at it, if any of it is there to see.
+    for (since, until, is_there) in [
+        ("12:00:00", "12:00:01", true),
+        ("12:00:20", "13:00:00", true),
+        ("12:00:45", "12:00:46", true),
+        ("11:00:00", "12:00:00", false),
+        ("12:00:46", "12:30:00", false),
+    ] {
+        let window = ["--since", &day(since), "--until", &day(until)];
+        let answer = place.json(&[&["failures", "--bursts"], &window[..]].concat());
+        let expected = if is_there { json!(rows) } else { json!([]) };
+        assert_eq!(answer["rows"], expected, "{since} to {until}");
+    }
     // In London nothing of it, and those that failed there one by one are none.
     let rows = place.rows(&["failures", "--bursts", "--by", "region"]);
     assert_columns(

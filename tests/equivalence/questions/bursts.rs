@@ -15,13 +15,21 @@ use crate::truth::{HOUR_MS, MINUTE_MS};
 /// A process that was under observation while it lived.
 struct Watched<'a> {
     known: &'a Known,
-    /// Its life in the window, as far as it was watched, part by part.
+    /// Its life around the window, as far as it was watched, part by part.
     life: Vec<(i64, i64)>,
-    /// When it ended, if that was in the window.
+    /// When it ended, if that was around the window and in sight.
     end: Option<i64>,
 }
 
-/// What is known of it in the window, or why it does not count; nothing where it does not touch it.
+/// A day more on either side, of which the record tells what is usual.
+fn around(span: Span) -> Span {
+    Span {
+        since: span.since.map(|since| since - 24 * HOUR_MS),
+        until: span.until.map(|until| until + 24 * HOUR_MS),
+    }
+}
+
+/// What is known of it around the window, or why it does not count; nothing where it does not touch it.
 fn watched<'a>(
     record: &Record,
     known: &'a Known,
@@ -32,24 +40,19 @@ fn watched<'a>(
         false => Some(known.last_seen()),
     };
     let created = known.created();
-    let gone = known
-        .ended_at()
-        .is_some_and(|end| span.since.is_some_and(|since| end < since));
-    if gone || span.until.is_some_and(|until| until <= created) {
-        return None;
-    }
     let Some(over) = over else {
-        return Some(Err("no_end_time"));
+        let before = span
+            .since
+            .filter(|since| known.ended_at().is_some_and(|end| end < *since));
+        let is_there = span.until.is_none_or(|until| created < until)
+            && before.is_none_or(|since| created >= since);
+        return is_there.then_some(Err("no_end_time"));
     };
     assert!(created <= over, "none of these is out of order");
-    if known.stands == Stands::Lost {
+    let wide = around(span);
+    if known.stands == Stands::Lost && wide.until.is_none_or(|until| over < until) {
         // It ended, and nobody knows when.
-        if span.has(over) {
-            return Some(Err("lost"));
-        }
-        if span.since.is_some_and(|since| over < since) {
-            return None;
-        }
+        return span.has(over).then_some(Err("lost"));
     }
     // What is left of its life when each stretch without a look is taken out.
     let mut parts = vec![(created, over)];
@@ -60,21 +63,13 @@ fn watched<'a>(
             .filter(|(a, b)| a < b)
             .collect();
     }
-    let life = parts
-        .into_iter()
-        .filter_map(|(a, b)| span.clip(a, b))
-        .collect();
-    let end = Some(over).filter(|over| known.has_ended() && span.has(*over));
-    if end.is_some() && !record.sees(over) {
-        // One that lived for no time at all is seen by the look after.
-        assert!(created < over);
-        return Some(Ok(Watched {
-            known,
-            life,
-            end: None,
-        }));
-    }
-    Some(Ok(Watched { known, life, end }))
+    let life = parts.into_iter().filter_map(|(a, b)| wide.clip(a, b));
+    let is_end = known.has_ended() && wide.has(over) && record.sees(over);
+    Some(Ok(Watched {
+        known,
+        life: life.collect(),
+        end: is_end.then_some(over),
+    }))
 }
 
 /// The logarithms of 0!, 1!, 2! and so on.
@@ -232,7 +227,13 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
                 .collect();
             ends.sort_by_key(|p| p.end);
             for burst in bursts(&lives, &ends) {
-                let times = burst.ends.iter().filter_map(|p| p.end);
+                let times = || burst.ends.iter().filter_map(|p| p.end);
+                let (first, last) = (times().min().unwrap(), times().max().unwrap());
+                if span.until.is_some_and(|until| until <= first)
+                    || span.since.is_some_and(|since| last < since)
+                {
+                    continue;
+                }
                 let deployments: BTreeSet<i64> = burst
                     .ends
                     .iter()
@@ -241,8 +242,8 @@ fn expected(record: &Record, by: &str, span: Span) -> (Vec<Value>, Value) {
                 let told = burst.ends.iter().filter(|p| p.known.stopping().is_some());
                 let numbers = json!({
                     "of": of,
-                    "since": time(times.clone().min().unwrap()),
-                    "until": time(times.max().unwrap()),
+                    "since": time(first),
+                    "until": time(last),
                     "n": burst.ends.len(), "expected": burst.expected, "alive": burst.alive,
                     "told_to_stop": told.count(), "deployment_ids": deployments, "p": burst.p,
                 });
