@@ -30,7 +30,7 @@ JOIN stream t USING (stream_id)
 LEFT JOIN word a ON a.word_id = t.app;
 
 -- An archive may show any app, and need not be about all: its snapshots are looks at those apps of which
--- some archive has shown a process. (Some, for the answers do not depend on how archives are split.)
+-- some archive has shown a process, or was said to show all. (Some, for the answers do not depend on how archives are split.)
 CREATE TABLE archive_app (
     app INTEGER PRIMARY KEY REFERENCES word
 ) STRICT;

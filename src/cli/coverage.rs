@@ -12,6 +12,7 @@ use super::{Done, history::open, human, status::advice};
 
 pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let report = open(database)?.coverage(&args.question()?)?;
+    let done = gaps(&report.answer.coverage, args.narrowed.fail_on_gap);
     if output.format() == Format::Table {
         let counts = report.run_results;
         let mut text = match (report.answer.coverage.from, report.answer.coverage.to) {
@@ -57,9 +58,10 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
         for unwatched in &report.answer.coverage.unwatched {
             output.prose(&format!("{}\n", not_watched(unwatched)))?;
         }
+        output.about_names(&report.answer);
         if report.answer.rows.is_empty() {
             output.prose("no gaps\n")?;
-            return Ok(Done::Whole);
+            return Ok(done);
         }
         let hidden = match report.health.hidden_at_least {
             0 => String::new(),
@@ -77,7 +79,10 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
         &report.answer.rows,
         &report,
     )?;
-    Ok(gaps(&report.answer.coverage, args.narrowed.fail_on_gap))
+    if output.format() != Format::Table {
+        output.about(&report.answer)?;
+    }
+    Ok(done)
 }
 
 /// One line for all regions of an app that stand alike.
@@ -85,7 +90,7 @@ fn whole(marks: &[WatermarkRow]) -> Vec<String> {
     let mut alike: Vec<(&WatermarkRow, Vec<String>, i64)> = Vec::new();
     for mark in marks {
         let region = mark.region.as_ref().map_or_else(
-            || "regions not named here".to_owned(),
+            || "all regions that are not named".to_owned(),
             |region| printable(region),
         );
         let unseen = mark.unaccounted.unwrap_or_default();

@@ -107,8 +107,14 @@ fn no_burst(answer: &Answer<BurstRow>) -> String {
         ),
         None => String::new(),
     };
+    let unwatched = match answer.excluded.get("ended_unwatched") {
+        Some(n) if answer.coverage.watched == Watched::Part => {
+            format!("; {n} ended before anything looked, or in a pause")
+        }
+        _ => String::new(),
+    };
     format!(
         "no burst{among}{when}: in no stretch of up to a quarter of an hour did far more fail or end \
-         together than their group's rate explains{lost}"
+         together than their group's rate explains{lost}{unwatched}"
     )
 }

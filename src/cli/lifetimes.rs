@@ -56,7 +56,7 @@ fn told(rows: &[LifetimeRow]) -> Vec<String> {
         (blank(false), "too many were not seen to end"),
         (
             blank(true),
-            "nobody was watched at some age, as where all had ended before anything looked",
+            "nobody was watched at some age, as where all ended before anything looked, or in a pause",
         ),
     ];
     let those = |all: &[(bool, &'static str)]| -> Vec<&str> {

@@ -227,9 +227,7 @@ impl Output {
                 }
             );
         }
-        for never in &answer.never_recorded {
-            say!("{WARNING} {}", misspelt(never));
-        }
+        self.about_names(answer);
         for unwatched in coverage.unwatched.iter().take(MOST_UNWATCHED) {
             say!("{WARNING} {}", not_watched(unwatched));
         }
@@ -259,6 +257,13 @@ impl Output {
         Ok(())
     }
 
+    /// Says which names in the filter are on no record.
+    pub fn about_names<R>(&self, answer: &Answer<R>) {
+        for never in &answer.never_recorded {
+            say!("{WARNING} {}", misspelt(never));
+        }
+    }
+
     /// Tells people of days and hours that lie before the record, of which only those are on it who were
     /// there long enough. Where a beginning is asked for, what was not watched after it is told anyway.
     fn about_early<R: Row>(&self, answer: &Answer<R>) -> Result<(), Failure> {
@@ -268,16 +273,19 @@ impl Output {
         if self.format() != Format::Table {
             return Ok(());
         }
-        // As text, days, and hours in full, are in order of time.
+        // As text, days, and times in full, are in order of time. A peak is at its very moment.
         let from = from.to_string();
         let (day, hour) = (from.get(..10), from.get(..13));
-        let is_early = |row: &Vec<Value>| match (row[0].as_str(), row[1].as_str()) {
-            (Some(at), _) => at.get(..13) < hour,
-            (None, Some(at)) => Some(at) < day,
-            (None, None) => false,
+        let is_early = |row: &Vec<Value>| match (row[0].as_str(), row[1].as_str(), row[2].as_str())
+        {
+            (Some(at), ..) => at.get(..13) < hour,
+            (None, Some(at), _) => Some(at) < day,
+            (None, None, Some(at)) => answer.question == "concurrency" && at < from.as_str(),
+            (None, None, None) => false,
         };
-        if values(&["hour", "day"], &answer.rows)?.iter().any(is_early) {
-            say!("rows before {from} are of what was still there when the record began");
+        let times = values(&["hour", "day", "at"], &answer.rows)?;
+        if times.iter().any(is_early) {
+            say!("before {from} only what was still there when the record began is on it");
         }
         Ok(())
     }
@@ -375,7 +383,7 @@ pub fn gaps(coverage: &Coverage, fail_on_gap: bool) -> Done {
 fn basis(window: Window, coverage: &Coverage) -> String {
     let period = match (coverage.from, coverage.to) {
         (Some(from), Some(to)) => format!("recorded {from} to {to}"),
-        _ => return "nothing recorded yet".to_owned(),
+        _ => return "nothing recorded of it yet".to_owned(),
     };
     match (window.since, window.until) {
         (Some(since), Some(until)) if until.millis_since(since) == 1 => period,

@@ -164,7 +164,7 @@ impl Reading<'_> {
         let about = question.clone().window(Window::moment(time));
         let (mut excluded, mut unseen) = (Exclusions::default(), 0);
         let then = as_known_at.unwrap_or(UtcMillis::MAX);
-        let last_look = self.last_look(&about, then)?;
+        let last_look = self.last_look(&Question::default(), then)?;
         let by_ms = last_look.unwrap_or(i64::MIN).min(time.millis());
         let mut candidate = |who: Candidate| match who.times.standing_at(time) {
             Standing::Absent => {}

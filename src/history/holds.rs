@@ -42,8 +42,8 @@ pub(super) enum HoldEnd {
 /// What lies between a hold and the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
-    /// It is the first.
-    First,
+    /// There is none: it is the first, or lasted no time in the midst of another.
+    None,
     /// So many milliseconds; negative where the two overlap.
     Millis(i64),
     /// The one before goes on.
@@ -63,6 +63,12 @@ impl Hold {
         }
     }
 
+    /// Whether it lasted no time at all, as far as is known: it overlaps nobody's, and nobody had to wait
+    /// for its end.
+    pub fn is_of_no_length(&self) -> bool {
+        self.until == Some(self.from)
+    }
+
     /// Whether it ends before it begins.
     pub fn is_backward(&self) -> bool {
         self.until.is_some_and(|until| until < self.from)
@@ -71,14 +77,17 @@ impl Hold {
     /// Since the hold before, where this is one that can be placed at all.
     pub fn gap_after(&self, previous: Option<&Self>) -> Gap {
         let Some(previous) = previous else {
-            return Gap::First;
+            return Gap::None;
         };
         if self.is_backward() {
             return Gap::Unknown(Excluded::TimesOutOfOrder);
         }
         match previous.end() {
-            HoldEnd::At(until) => Gap::Millis(self.from.millis_since(until)),
-            HoldEnd::Held => Gap::Held,
+            HoldEnd::At(until) if self.from >= until || !self.is_of_no_length() => {
+                Gap::Millis(self.from.millis_since(until))
+            }
+            HoldEnd::Held if !self.is_of_no_length() => Gap::Held,
+            HoldEnd::At(_) | HoldEnd::Held => Gap::None,
             HoldEnd::Unknown(_) => Gap::Unknown(Excluded::PreviousEndUnknown),
         }
     }
@@ -96,7 +105,7 @@ impl Hold {
 
 impl Reading<'_> {
     /// Calls `each` for every hold, or those of one host and port, endpoint by endpoint in order of
-    /// time, with the hold before it.
+    /// time, with the hold before it that lasted for any time.
     pub fn each_hold(
         &self,
         question: &Question,
@@ -154,7 +163,10 @@ impl Reading<'_> {
             });
             let previous = last.filter(|last| last.endpoint == hold.endpoint);
             each(&hold, previous.as_deref());
-            last = Some(hold);
+            last = match hold.is_of_no_length() {
+                true => previous,
+                false => Some(hold),
+            };
         }
         Ok(())
     }

@@ -232,7 +232,8 @@ impl Looks<'_> {
                 first
             }
         };
-        while at < until_ms {
+        // What lies between two looks begins a millisecond after the one.
+        while at.saturating_add(1) < until_ms {
             at = match self.latest(stream, at, at.saturating_add(PAUSE_MS))? {
                 Some(later) => later,
                 None => {

@@ -138,7 +138,7 @@ impl Reading<'_> {
             let reuse = groups.entry((hold.host.clone(), place)).or_default();
             reuse.holds += 1;
             match hold.gap_after(previous) {
-                Gap::First => {}
+                Gap::None => {}
                 Gap::Millis(gap) if gap >= 0 => reuse.gaps.push(gap),
                 Gap::Millis(_) | Gap::Held => reuse.overlaps += 1,
                 Gap::Unknown(reason) => excluded.count(reason),

@@ -1,10 +1,12 @@
 //! How much of a window was watched? What came and went in the rest is hidden, gap or no gap.
 
+use rusqlite::named_params;
 use serde::Serialize;
 
-use super::looks::{Looks, PAUSE_MS};
+use super::looks::PAUSE_MS;
 use super::{Question, Reading};
 use crate::Error;
+use crate::error::Doing;
 use crate::model::UtcMillis;
 use crate::store::to_time;
 
@@ -43,14 +45,16 @@ impl Reading<'_> {
         about: &Question,
         then: UtcMillis,
     ) -> Result<(Watched, Vec<Unwatched>), Error> {
-        let last_of_all = self.last_look(about, then)?;
+        let of_all = self.looks(about.filter().apps.as_deref(), then)?.period()?;
+        let Some(looked_at_any) = of_all else {
+            return Ok((Watched::None, Vec::new()));
+        };
         let mut kinds = Vec::new();
         let mut all = Vec::new();
         let alike = self.looked_at_alike(about)?;
         for apps in &alike {
             let only = about.clone().only_apps(apps.iter().cloned());
-            let looks = self.looks(only.filter().apps.as_deref(), then)?;
-            let (watched, stretches) = stretches(&only, &looks, last_of_all)?;
+            let (watched, stretches) = self.stretches(&only, then, looked_at_any)?;
             kinds.push(watched);
             let app_ids = match alike.len() {
                 1 => &[][..],
@@ -73,61 +77,137 @@ impl Reading<'_> {
         };
         Ok((watched, all))
     }
+
+    /// The same of apps that were looked at together.
+    fn stretches(
+        &self,
+        about: &Question,
+        then: UtcMillis,
+        looked_at_any: (i64, i64),
+    ) -> Result<(Watched, Vec<Stretch>), Error> {
+        let looks = self.looks(about.filter().apps.as_deref(), then)?;
+        let until = about.window.until.map(UtcMillis::millis);
+        let Some(looked) = looks.period()? else {
+            return Ok((Watched::None, vec![(None, until)]));
+        };
+        let ends = Ends {
+            since: about.window.since.map(UtcMillis::millis),
+            until,
+            asked_at: about.asked_at.map(UtcMillis::millis),
+            looked,
+            looked_at_any,
+        };
+        let before = ends.before(|at_ms| self.were_there(about, at_ms))?;
+        let pauses = looks.pauses(about.window.since_ms(), about.window.until_ms())?;
+        let pauses = pauses
+            .into_iter()
+            .map(|(since, until)| (Some(since), Some(until)));
+        let stretches: Vec<Stretch> = before
+            .into_iter()
+            .chain(pauses)
+            .chain(ends.after())
+            .collect();
+        Ok((ends.watched(&stretches), stretches))
+    }
+
+    /// Whether any process of these apps that is on record had been created by then.
+    fn were_there(&self, about: &Question, at_ms: i64) -> Result<bool, Error> {
+        self.db
+            .prepare_cached(
+                "SELECT EXISTS (
+                     SELECT 1 FROM process
+                     WHERE created_ms < :at AND app IN (SELECT w.word_id FROM word w
+                         WHERE w.text IN (SELECT value FROM json_each(:apps))))",
+            )
+            .and_then(|mut statement| {
+                let params = named_params! { ":at": at_ms, ":apps": about.filter().apps };
+                statement.query_row(params, |row| row.get(0))
+            })
+            .doing("read when the first process was created")
+    }
 }
 
-/// The same of apps that were looked at together; `last_of_all` is the last look at any.
-fn stretches(
-    about: &Question,
-    looks: &Looks<'_>,
-    last_of_all: Option<i64>,
-) -> Result<(Watched, Vec<Stretch>), Error> {
-    let Some((first, last)) = looks.period()? else {
-        return Ok((Watched::None, Vec::new()));
-    };
-    let (since_ms, until_ms) = (about.window.since_ms(), about.window.until_ms());
-    let since = about.window.since.map(UtcMillis::millis);
-    let until = about.window.until.map(UtcMillis::millis);
-    let asked_at = about.asked_at.map(UtcMillis::millis);
-    let mut stretches: Vec<Stretch> = Vec::new();
-    // The first look shows what ended in the hour before it, but nothing to a window that ends there.
-    let ends_before = until.is_some_and(|until| until <= first);
-    if ends_before || since.is_some_and(|since| first - since > PAUSE_MS) {
-        stretches.push((since, Some(first)));
+/// The moments that decide what is unwatched of a window, for apps that were looked at together.
+struct Ends {
+    since: Option<i64>,
+    until: Option<i64>,
+    asked_at: Option<i64>,
+    /// The first and the last look at these apps.
+    looked: (i64, i64),
+    /// The same at any of those that are asked about.
+    looked_at_any: (i64, i64),
+}
+
+impl Ends {
+    /// What is unwatched before the first look; `were_there` tells whether processes on record were there
+    /// at a moment.
+    fn before(
+        &self,
+        were_there: impl FnOnce(i64) -> Result<bool, Error>,
+    ) -> Result<Option<Stretch>, Error> {
+        let ((first, _), (of_any, _)) = (self.looked, self.looked_at_any);
+        let is_early = |since: i64| first - since > PAUSE_MS;
+        Ok(match (self.since, self.until) {
+            // The first look shows what ended in the hour before it, but nothing to a window that ends there.
+            (since, Some(until)) if until <= first => Some((since, Some(first))),
+            (Some(since), _) if is_early(since) => Some((Some(since), Some(first))),
+            // The record is asked about, and that of these apps begins later than they did.
+            (None, None) if is_early(of_any) && were_there(first - PAUSE_MS)? => {
+                Some((Some(of_any), Some(first)))
+            }
+            _ => None,
+        })
     }
-    for (since, until) in looks.pauses(since_ms, until_ms)? {
-        stretches.push((Some(since), Some(until)));
+
+    /// What is unwatched after the last look.
+    fn after(&self) -> Option<Stretch> {
+        let ((_, last), (_, of_any)) = (self.looked, self.looked_at_any);
+        // What is still to come was not missed.
+        let until = self
+            .until
+            .map(|until| self.asked_at.map_or(until, |now| now.min(until)));
+        let reaches = match (self.since, until) {
+            (_, Some(until)) => Some(until),
+            (Some(_), None) => self.asked_at,
+            // The record is asked about, and that of these apps ends earlier than others'.
+            (None, None) => Some(of_any),
+        };
+        let is_late =
+            self.begins_after() || reaches.is_some_and(|reaches| reaches - last > PAUSE_MS);
+        is_late.then(|| {
+            (
+                Some(last),
+                until.filter(|until| *until > last).or(self.until),
+            )
+        })
     }
-    // What is still to come was not missed. Without any beginning or end the record is asked about, and
-    // that of one app may end before that of another.
-    let reaches = match (since, until) {
-        (_, Some(until)) => Some(asked_at.map_or(until, |now| now.min(until))),
-        (Some(_), None) => asked_at,
-        (None, None) => last_of_all,
-    };
-    // A window that begins after the last look was not looked at, however soon it ends; a moment stands
-    // as it was last seen.
-    let is_moment = until
-        .zip(since)
-        .is_some_and(|(until, since)| until - since <= 1);
-    let begins_after = since.is_some_and(|since| since > last) && !is_moment;
-    if begins_after || reaches.is_some_and(|reaches| reaches - last > PAUSE_MS) {
-        let until = until.and(reaches).filter(|reaches| *reaches > last);
-        stretches.push((
-            Some(last),
-            until.or(about.window.until.map(UtcMillis::millis)),
-        ));
+
+    /// A window that begins after the last look was not looked at, however soon it ends; a moment stands as
+    /// it was last seen.
+    fn begins_after(&self) -> bool {
+        let is_moment = |since| self.until.is_some_and(|until| until - since <= 1);
+        let (_, last) = self.looked;
+        self.since
+            .is_some_and(|since| since > last && !is_moment(since))
     }
-    // A stretch between two looks holds neither of them.
-    let covers = |(from, to): &Stretch| {
-        from.is_none_or(|from| from < since_ms) && to.is_none_or(|to| to >= until_ms)
-    };
-    let watched = match (
-        ends_before || begins_after || stretches.iter().any(covers),
-        stretches.is_empty(),
-    ) {
-        (true, _) => Watched::None,
-        (false, true) => Watched::All,
-        (false, false) => Watched::Part,
-    };
-    Ok((watched, stretches))
+
+    /// How much is watched, where these stretches are not.
+    fn watched(&self, unwatched: &[Stretch]) -> Watched {
+        let (since, until) = (
+            self.since.unwrap_or(i64::MIN),
+            self.until.unwrap_or(i64::MAX),
+        );
+        // A stretch between two looks holds neither of them.
+        let covers = |(from, to): &Stretch| {
+            from.is_none_or(|from| from < since) && to.is_none_or(|to| to >= until)
+        };
+        let (first, _) = self.looked;
+        if until <= first || self.begins_after() || unwatched.iter().any(covers) {
+            Watched::None
+        } else if unwatched.is_empty() {
+            Watched::All
+        } else {
+            Watched::Part
+        }
+    }
 }

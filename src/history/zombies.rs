@@ -48,7 +48,7 @@ impl Row for ZombieRow {
 
 impl History {
     /// The processes created in the window that are lost, and those that are open and were not seen for
-    /// over an hour before the last look at any of the apps asked about; those unseen for longest first.
+    /// over an hour before the last look of the record; those unseen for longest first.
     /// The grouping is not used.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl History {
 impl Reading<'_> {
     fn zombies(&self, question: &Question) -> Result<Answer<ZombieRow>, Error> {
         let mut rows = Vec::new();
-        let last_look = self.last_look(question, UtcMillis::MAX)?;
+        let last_look = self.last_look(&Question::default(), UtcMillis::MAX)?;
         let last_look = last_look.unwrap_or(i64::MIN);
         for which in ["lost", "open"] {
             self.each_of(which, question, |row| {

@@ -11,7 +11,7 @@ use super::weave::VersionRun;
 use super::words::Words;
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Outcome, Process};
+use crate::model::{Extent, Outcome, Process};
 
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -94,10 +94,21 @@ impl Recorder {
         }
     }
 
-    /// Remembers which apps archives are about.
-    pub fn name_archive_apps(&self, db: &Connection, named: &BTreeSet<i64>) -> Result<(), Error> {
+    /// Remembers which apps archives are about: those that they show, or are said to show all of.
+    pub fn name_archive_apps(
+        &mut self,
+        db: &Connection,
+        shown: &BTreeSet<i64>,
+        extent: &Extent,
+    ) -> Result<(), Error> {
         if self.app.is_some() {
             return Ok(());
+        }
+        let mut named = shown.clone();
+        if let Extent::CompleteFor(apps) = extent {
+            for app in apps {
+                named.insert(self.words.word(db, app)?);
+            }
         }
         for app in named {
             db.prepare_cached("INSERT OR IGNORE INTO archive_app VALUES (:app)")

@@ -143,7 +143,8 @@ impl<'r> SnapshotWriter<'r> {
     /// [`Error::Sqlite`]; nothing of the snapshot is then in the file.
     pub fn commit(mut self, extent: &Extent) -> Result<Recorded, Error> {
         self.recorder.end_snapshot(&self.db)?;
-        self.recorder.name_archive_apps(&self.db, &self.apps)?;
+        self.recorder
+            .name_archive_apps(&self.db, &self.apps, extent)?;
         self.recorder
             .lose_absent(&self.db, extent, &self.apps, &mut self.recorded)?;
         self.count()?;

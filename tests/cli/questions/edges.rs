@@ -345,4 +345,6 @@ fn a_port_taken_at_once() {
         &["process_id", "gap_ms"],
         json!([["second", 0], ["third", 1]]),
     );
+    // The second had it for no time at all, so the third came after the first.
+    assert_eq!(rows[1]["previous_process_id"], "first");
 }

@@ -235,8 +235,8 @@ fn survival_is_known_only_as_long_as_somebody_was_watched() {
         json!([1, 0, 1, 8_400 * S, null, null, 0]),
         "only one that was met on the way"
     );
-    let unwatched = "no survival percentile (–) where nobody was watched at some age, as where all had ended \
-         before anything looked\n";
+    let unwatched = "no survival percentile (–) where nobody was watched at some age, as where all ended \
+         before anything looked, or in a pause\n";
     assert!(
         told().ends_with(&format!("\n{delayed}{unwatched}")),
         "{}",

@@ -163,6 +163,137 @@ fn a_pause_is_one_of_all_that_look() {
     );
 }
 
+/// One app's record begins at 06:00 and another's at 10:00, though of that one a process had been there
+/// since 03:00. In a third's there was nobody yet.
+#[test]
+fn an_app_that_was_looked_at_late() {
+    let place = three_apps();
+    let old = process(
+        "d1",
+        "d",
+        json!(1),
+        "Tokyo",
+        ["03:00:00", "03:00:00", "", ""],
+    );
+    let mut store = Store::open(&place.database()).unwrap();
+    for (app, record) in [("d", Some(old)), ("e", None)] {
+        let observed_at: UtcMillis = day("10:00:00").parse().unwrap();
+        let run = store.begin(RunKind::Sync, app, observed_at).unwrap();
+        let mut run = run.about_app(app);
+        let processes = record
+            .iter()
+            .map(|record| serde_json::from_value(record.clone()).unwrap());
+        run.record(&Snapshot {
+            observed_at,
+            processes: processes.collect(),
+            unknown: vec![],
+            extent: Extent::Partial,
+        })
+        .unwrap();
+        run.finish(&Ending::new(observed_at, RunResult::Complete))
+            .unwrap();
+    }
+    let unwatched = |args: &[&str]| place.json(args)["coverage"]["unwatched"].clone();
+    let late = json!({"since": day("06:00:00"), "until": day("10:00:00"), "app_ids": ["d"]});
+    let found = unwatched(&["usage"]);
+    let stretches = found.as_array().unwrap();
+    let before = stretches
+        .iter()
+        .filter(|stretch| !stretch["until"].is_null());
+    assert_eq!(before.collect::<Vec<_>>(), [&late]);
+    // Of it alone there is nothing earlier.
+    assert_eq!(unwatched(&["usage", "--app", "d"]), json!([]));
+}
+
+/// Nothing that was there by then had looked at it.
+#[test]
+fn an_app_that_nothing_had_looked_at_by_then() {
+    let place = three_apps();
+    let at = day("10:10:00");
+    let known = ["at", &at, "--as-known-at", &at];
+    let coverage = place.json(&known)["coverage"].clone();
+    assert_eq!(coverage["watched"], "part");
+    let nobody = json!({"since": null, "until": "2024-05-01T10:10:00.001Z", "app_ids": ["b"]});
+    assert_eq!(coverage["unwatched"][0], nobody);
+    assert!(
+        place
+            .run(&known)
+            .ok()
+            .stderr
+            .starts_with("as it was known at 2024-05-01T10:10:00.000Z:\n")
+    );
+}
+
+/// The look before a pause is no part of it.
+#[test]
+fn a_moment_at_a_look_is_watched() {
+    let place = three_apps();
+    synced(&place, "a", &["14:00:00"]);
+    let watched = |args: &[&str]| {
+        place.json(&[args, &["--app", "a"]].concat())["coverage"]["watched"].clone()
+    };
+    assert_eq!(watched(&["at", &day("11:00:00")]), "all");
+    assert_eq!(watched(&["at", "2024-05-01T11:00:00.001Z"]), "none");
+    assert_eq!(watched(&["at", "2024-05-01T13:59:59.999Z"]), "none");
+    assert_eq!(watched(&["at", &day("14:00:00")]), "all");
+}
+
+/// An import that is complete for an app looked at it, though it found nobody.
+#[test]
+fn an_archive_may_say_that_there_was_nobody() {
+    let place = Place::new();
+    let looks = [
+        json!({"observedAt": day("10:00:00"), "processes": []}),
+        json!({"observedAt": day("11:00:00"), "processes": []}),
+    ];
+    place.write("looks.ndjson", ndjson(&looks));
+    place
+        .run(&["import", "looks.ndjson", "--complete", "--app-id", "a"])
+        .ok();
+    let coverage = place.json(&["failures", "--app", "a"])["coverage"].clone();
+    assert_eq!(
+        json!([coverage["from"], coverage["to"], coverage["watched"]]),
+        json!([day("10:00:00"), day("11:00:00"), "all"])
+    );
+    assert_eq!(
+        place.json(&["failures", "--app", "b"])["coverage"]["watched"],
+        "none"
+    );
+}
+
+/// In every format: what may be missing, a name that is misspelt, and the exit code.
+#[test]
+fn coverage_warns_as_the_others_do() {
+    let place = three_apps();
+    for format in ["table", "json", "csv", "ndjson", "markdown"] {
+        let coverage = |more: &[&str]| {
+            let args = ["coverage", "--fail-on-gap", "--format", format];
+            place.run(&[&args[..], more].concat())
+        };
+        let window = [
+            "--app",
+            "b",
+            "--since",
+            &day("08:00:00"),
+            "--until",
+            &day("14:00:00"),
+        ];
+        let ran = coverage(&window).ended(3);
+        let told = "nothing looked from 2024-05-01T08:00:00.000Z to 2024-05-01T10:30:00.000Z";
+        assert!(
+            ran.stdout.contains(told) || ran.stderr.contains(told) || format == "json",
+            "{ran:?}"
+        );
+        let ran = coverage(&["--app", "typo"]).ended(3);
+        assert!(
+            ran.stderr
+                .contains("no process of app \"typo\" was ever recorded"),
+            "{ran:?}"
+        );
+        coverage(&["--app", "b"]).ok();
+    }
+}
+
 /// A window that begins, and has no end, reaches until it is asked about.
 #[test]
 fn since_then_and_until_now() {
@@ -257,7 +388,7 @@ fn an_app_that_is_no_longer_looked_at() {
         json!(columns(&rows, &["process_id"]))
     };
     assert_eq!(zombies(&[]), json!([["c1"]]));
-    assert_eq!(zombies(&["--app", "c"]), json!([]));
+    assert_eq!(zombies(&["--app", "c"]), json!([["c1"]]));
 }
 
 /// Days and hours before the record are told of in words, where nobody asked for them by a window.
@@ -269,7 +400,7 @@ fn hours_before_the_record() {
             .run(&[&["failures", "--app", "c"], more].concat())
             .ok();
         ran.stderr
-            .contains("rows before 2024-05-01T06:00:00.000Z are of what was still there")
+            .contains("before 2024-05-01T06:00:00.000Z only what was still there")
     };
     assert!(said(&["--by", "hour"]) && said(&["--by", "region,hour"]));
     assert!(!said(&[]) && !said(&["--by", "region"]));
@@ -422,7 +553,7 @@ fn what_never_started_held_its_port_until_its_end() {
     assert_columns(
         answer["rows"].as_array().unwrap(),
         &["holds", "reuses", "overlaps", "min_gap_ms", "max_gap_ms"],
-        json!([[3, 2, 0, 60 * S, 60 * S]]),
+        json!([[3, 2, 0, 60 * S, 120 * S]]),
     );
     let rows = place.rows(&["ports", "--endpoint", "h:80"]);
     assert_columns(
@@ -431,9 +562,28 @@ fn what_never_started_held_its_port_until_its_end() {
         json!([
             ["first", day("09:00:00"), day("10:00:00"), null],
             ["never", day("10:01:00"), day("10:01:00"), 60 * S],
-            ["next", day("10:02:00"), null, 60 * S],
+            ["next", day("10:02:00"), null, 120 * S],
         ]),
     );
+    // Nor is a hold of no length in the midst of another an overlap.
+    let inside = one("inside", ["09:30:00", "", "", "09:40:00"], "failed");
+    imported(
+        &place,
+        &[json!({"observedAt": day("10:30:00"), "processes": [inside]})],
+    );
+    let rows = place.rows(&["ports", "--within", "2m"]);
+    let fields = ["process_id", "previous_process_id", "gap_ms"];
+    assert_columns(
+        &rows,
+        &fields,
+        json!([["never", "first", 60 * S], ["next", "first", 120 * S]]),
+    );
+    assert_columns(
+        &place.rows(&["ports"]),
+        &["holds", "reuses", "overlaps", "min_gap_ms"],
+        json!([[4, 2, 0, 60 * S]]),
+    );
+    assert_eq!(place.rows(&["ports", "--conflicts"]), Vec::<Value>::new());
 }
 
 /// Over time as far as the record of the app goes, not that of another.

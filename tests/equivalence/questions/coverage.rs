@@ -46,7 +46,7 @@ fn expected(record: &Record, span: Span) -> Value {
     if is_open || span.until.is_some_and(|until| until - last > PAUSE_MS) {
         stretches.push((last, until));
     }
-    stretches.retain(|(from, to)| *from < until && (*to > since));
+    stretches.retain(|(from, to)| from.saturating_add(1) < until && *to > since);
     let looks = record.looks.iter().filter(|look| span.has(look.at)).count();
     let covers = |(from, to): &(i64, i64)| *from <= since && *to >= until;
     let all = looks == 0 && stretches.iter().any(covers);

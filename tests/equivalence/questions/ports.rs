@@ -29,6 +29,10 @@ impl Hold<'_> {
         }
     }
 
+    fn has_length(&self) -> bool {
+        self.until != Some(self.from)
+    }
+
     fn is_backward(&self) -> bool {
         self.until.is_some_and(|until| until < self.from)
     }
@@ -57,10 +61,18 @@ enum Gap {
     Reuse(i64),
 }
 
+/// The last hold before one of an endpoint that lasted for any time.
+fn before<'a, 'k>(holds: &'a [Hold<'k>], n: usize) -> Option<&'a Hold<'k>> {
+    holds[..n].iter().rev().find(|hold| hold.has_length())
+}
+
 fn gap(hold: &Hold, before: Option<&Hold>) -> Gap {
     let Some(before) = before else {
         return Gap::First;
     };
+    if !hold.has_length() && before.until.is_none_or(|until| hold.from < until) {
+        return Gap::First;
+    }
     if before.end_unknown().is_some() || before.is_backward() {
         return Gap::Unknown;
     }
@@ -143,7 +155,7 @@ fn numbers(endpoints: &[&Vec<Hold>], span: Span) -> (Value, Vec<&'static str>) {
                 continue;
             }
             count += 1;
-            match gap(hold, n.checked_sub(1).map(|before| &holds[before])) {
+            match gap(hold, before(holds, n)) {
                 Gap::First => {}
                 Gap::Unknown => excluded.push("previous_end_unknown"),
                 Gap::Overlap => overlaps += 1,
@@ -215,17 +227,18 @@ fn taken_again_too_soon() {
             for (within, said) in [(20_000, "20s"), (600_000, "10m"), (86_400_000, "1d")] {
                 let mut rows = Vec::new();
                 for ((host, port, transport), holds) in &holds(&known) {
-                    for pair in holds.windows(2).filter(|pair| span.has(pair[1].from)) {
-                        let Gap::Reuse(gap) = gap(&pair[1], Some(&pair[0])) else {
+                    for (n, hold) in holds.iter().enumerate() {
+                        let before = before(holds, n);
+                        let (Gap::Reuse(gap), Some(before)) = (gap(hold, before), before) else {
                             continue;
                         };
-                        if gap > within || pair[1].is_backward() {
+                        if gap > within || hold.is_backward() || !span.has(hold.from) {
                             continue;
                         }
                         let key = json!({
                             "host": host, "port": port, "transport": transport, "gap_ms": gap,
-                            "previous_process_id": pair[0].process.id(),
-                            "previous_held_until": pair[0].until.map(time),
+                            "previous_process_id": before.process.id(),
+                            "previous_held_until": before.until.map(time),
                         });
                         let of = [
                             "process_id",
@@ -234,7 +247,7 @@ fn taken_again_too_soon() {
                             "region",
                             "deployment_id",
                         ];
-                        rows.push(row(&key, pair[1].of(&of)));
+                        rows.push(row(&key, hold.of(&of)));
                     }
                 }
                 let answer = ask(&place, &["ports", "--within", said], "", span);
@@ -334,7 +347,7 @@ fn who_held_an_endpoint() {
             let with_gaps: Vec<(&Hold, Value)> = of_both
                 .flat_map(|((_, _, transport), holds)| {
                     holds.iter().enumerate().map(move |(n, hold)| {
-                        let before = n.checked_sub(1).map(|before| &holds[before]);
+                        let before = before(holds, n);
                         let length = before
                             .filter(|before| {
                                 before.end_unknown().is_none() && !before.is_backward()
