@@ -566,10 +566,13 @@ fn what_never_started_held_its_port_until_its_end() {
         ]),
     );
     // Nor is a hold of no length in the midst of another an overlap.
-    let inside = one("inside", ["09:30:00", "", "", "09:40:00"], "failed");
+    let inside = [
+        one("inside", ["09:30:00", "", "", "09:40:00"], "failed"),
+        one("beside", ["10:04:00", "", "", "10:05:00"], "failed"), // where the next one goes on
+    ];
     imported(
         &place,
-        &[json!({"observedAt": day("10:30:00"), "processes": [inside]})],
+        &[json!({"observedAt": day("10:30:00"), "processes": inside})],
     );
     let rows = place.rows(&["ports", "--within", "2m"]);
     let fields = ["process_id", "previous_process_id", "gap_ms"];
@@ -581,7 +584,7 @@ fn what_never_started_held_its_port_until_its_end() {
     assert_columns(
         &place.rows(&["ports"]),
         &["holds", "reuses", "overlaps", "min_gap_ms"],
-        json!([[4, 2, 0, 60 * S]]),
+        json!([[5, 2, 0, 60 * S]]),
     );
     assert_eq!(place.rows(&["ports", "--conflicts"]), Vec::<Value>::new());
 }
