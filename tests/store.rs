@@ -220,11 +220,11 @@ fn the_coverage_of_earlier_syncs_is_kept() {
     assert_eq!(one::<i64>(&db, "SELECT count(*) FROM seen_filter"), 3);
 }
 
-/// Before the third schema nothing told which apps archives were about, and what never started could hold
+/// Before the fourth schema nothing told which apps archives were about, and what never started could hold
 /// a port from after its end.
 #[test]
-fn what_the_third_schema_added_is_worked_out_for_earlier_files() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema/v2.db");
+fn what_the_fourth_schema_added_is_worked_out_for_earlier_files() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema/v3.db");
     let upgraded = |change: &str| {
         let folder = folder();
         let path = folder.path().join("history.db");
