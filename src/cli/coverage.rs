@@ -87,12 +87,10 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
 
 /// One line for all regions of an app that stand alike.
 fn whole(marks: &[WatermarkRow]) -> Vec<String> {
-    let mut alike: Vec<(&WatermarkRow, Vec<String>, i64)> = Vec::new();
+    // A region without a name stands for all that have no row of their own.
+    let mut alike: Vec<(&WatermarkRow, Vec<Option<String>>, i64)> = Vec::new();
     for mark in marks {
-        let region = mark.region.as_ref().map_or_else(
-            || "all regions that are not named".to_owned(),
-            |region| printable(region),
-        );
+        let region = mark.region.as_deref().map(printable);
         let unseen = mark.unaccounted.unwrap_or_default();
         let stands = |m: &WatermarkRow| (m.app_id.clone(), m.since, m.until, m.looked_at);
         let found = alike.iter_mut().find(|(m, ..)| stands(m) == stands(mark));
@@ -104,7 +102,7 @@ fn whole(marks: &[WatermarkRow]) -> Vec<String> {
             None => alike.push((mark, vec![region], unseen)),
         }
     }
-    let line = |(mark, regions, unseen): (&WatermarkRow, Vec<String>, i64)| {
+    let line = |(mark, regions, unseen): (&WatermarkRow, Vec<Option<String>>, i64)| {
         let whole = if mark.until < mark.since {
             "nothing created yet".to_owned()
         } else if mark.until == mark.since {
@@ -118,7 +116,7 @@ fn whole(marks: &[WatermarkRow]) -> Vec<String> {
         // Where all regions stand alike there is nothing to tell apart.
         let place = match marks.iter().filter(|m| m.app_id == mark.app_id).count() {
             1 => String::new(),
-            _ => format!(" in {}", regions.join(", ")),
+            _ => format!(" in {}", named(&regions)),
         };
         let unseen = match unseen {
             0 => String::new(),
@@ -134,4 +132,30 @@ fn whole(marks: &[WatermarkRow]) -> Vec<String> {
         )
     };
     alike.into_iter().map(line).collect()
+}
+
+fn named(regions: &[Option<String>]) -> String {
+    let names: Vec<&str> = regions.iter().flatten().map(String::as_str).collect();
+    match (regions.contains(&None), names.is_empty()) {
+        (false, _) => names.join(", "),
+        (true, true) => "all other regions".to_owned(),
+        (true, false) => format!("{} and all other regions", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_region_without_a_name_is_all_that_have_none() {
+        let regions = |names: &[Option<&str>]| {
+            let regions: Vec<_> = names.iter().map(|name| name.map(str::to_owned)).collect();
+            named(&regions)
+        };
+        assert_eq!(regions(&[Some("a"), Some("b")]), "a, b");
+        assert_eq!(regions(&[None]), "all other regions");
+        let both = [None, Some("a"), Some("b")];
+        assert_eq!(regions(&both), "a, b and all other regions");
+    }
 }

@@ -24,7 +24,7 @@ pub fn run(args: &FailuresArgs, database: &Path, output: &Output) -> Result<Done
     let fields = question.group_fields();
     if args.bursts {
         let answer = history.bursts(&question)?;
-        let done = output.answer_or(&answer, &fields, fail_on_gap, &no_burst(&answer));
+        let done = output.answer_or(&answer, &fields, fail_on_gap, Some(&no_burst(&answer)));
         if output.format() == Format::Table && !answer.rows.is_empty() {
             say!(
                 "told to stop: by the platform, an operator or a roll-out; the others ended by themselves"
@@ -108,10 +108,8 @@ fn no_burst(answer: &Answer<BurstRow>) -> String {
         None => String::new(),
     };
     let unwatched = match answer.excluded.get("ended_unwatched") {
-        Some(n) if answer.coverage.watched == Watched::Part => {
-            format!("; {n} ended before anything looked, or in a pause")
-        }
-        _ => String::new(),
+        Some(n) => format!("; {n} ended before anything looked, or in a pause"),
+        None => String::new(),
     };
     format!(
         "no burst{among}{when}: in no stretch of up to a quarter of an hour did far more fail or end \

@@ -67,7 +67,8 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The widths of the columns of a table in so much room; none if something would have to be broken. The widest columns are narrowed first. None has no width at all.
+/// The widths of the columns of a table in so much room; none if something would have to be broken. The
+/// widest columns are narrowed first. None has no width at all.
 pub fn widths(needs: &[Need], frame: Frame, room: usize) -> Option<Vec<usize>> {
     let room = room.checked_sub(frame.width(needs.len()))?;
     let up_to = |level: usize| -> Vec<usize> {

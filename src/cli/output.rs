@@ -98,11 +98,7 @@ impl Output {
         groups: &[&str],
         fail_on_gap: bool,
     ) -> Result<Done, Failure> {
-        let fields: Vec<&str> = groups.iter().chain(R::FIELDS).copied().collect();
-        self.rows(&fields, &fields, &answer.rows, answer)?;
-        self.about(answer)?;
-        self.about_early(answer)?;
-        Ok(gaps(&answer.coverage, fail_on_gap))
+        self.answer_or(answer, groups, fail_on_gap, None)
     }
 
     /// The same, with words of its own for that nothing was found in what was watched.
@@ -111,11 +107,12 @@ impl Output {
         answer: &Answer<R>,
         groups: &[&str],
         fail_on_gap: bool,
-        none: &str,
+        none: Option<&str>,
     ) -> Result<Done, Failure> {
         let fields: Vec<&str> = groups.iter().chain(R::FIELDS).copied().collect();
         self.rows(&fields, &fields, &answer.rows, answer)?;
-        self.about_or(answer, Some(none))?;
+        self.about_or(answer, none)?;
+        self.about_early(answer)?;
         Ok(gaps(&answer.coverage, fail_on_gap))
     }
 

@@ -146,7 +146,10 @@ impl Reading<'_> {
     fn coverage_of(&self, about: &Question, then: UtcMillis) -> Result<Coverage, Error> {
         let looks = self.looks(about.filter().apps.as_deref(), then)?;
         let period = looks.period()?;
-        let (watched, unwatched) = self.watched(about, then)?;
+        let (watched, unwatched) = match period {
+            Some(period) => self.watched(about, then, period)?,
+            None => (Watched::None, Vec::new()),
+        };
         Ok(Coverage {
             from: period.map(|(from, _)| to_time(from)).transpose()?,
             to: period.map(|(_, to)| to_time(to)).transpose()?,

@@ -150,18 +150,26 @@ impl<'r> Reading<'r> {
                  WHERE :apps IS NULL OR a.text IN (SELECT value FROM json_each(:apps))",
             )
             .doing("read when apps were first seen")?;
-        let begins: Vec<(String, i64)> = statement
+        let begins: BTreeMap<String, i64> = statement
             .query_map(named_params! { ":apps": about.filter().apps }, |row| {
                 Ok((row.get("app_id")?, row.get("begin_ms")?))
             })
             .and_then(Iterator::collect)
             .doing("read when apps were first seen")?;
         let mut watches = BTreeMap::new();
-        for (app_id, begin_ms) in begins {
-            let only = Question::default().app(&app_id).filter();
-            let looks = self.looks(only.apps.as_deref(), UtcMillis::MAX)?;
-            let pauses = looks.pauses(begin_ms, i64::MAX)?;
-            watches.insert(app_id, Watch::new(begin_ms, pauses));
+        for apps in self.looked_at_alike(about)? {
+            let only = Question::default().only_apps(apps.iter().cloned());
+            let looks = self.looks(only.filter().apps.as_deref(), UtcMillis::MAX)?;
+            let pauses = looks.pauses(i64::MIN, i64::MAX)?;
+            for app_id in apps {
+                let Some(begin_ms) = begins.get(&app_id) else {
+                    continue; // looked at, and nobody was there
+                };
+                // It begins with a look, so no pause reaches over its beginning.
+                let since = pauses.partition_point(|(since, _)| since < begin_ms);
+                let watch = Watch::new(*begin_ms, pauses[since..].to_vec());
+                watches.insert(app_id, watch);
+            }
         }
         Ok(watches)
     }

@@ -39,16 +39,14 @@ pub struct Unwatched {
 type Stretch = (Option<i64>, Option<i64>);
 
 impl Reading<'_> {
-    /// The unwatched stretches that touch the window, and how much of it that is, as it stood `then`.
+    /// The unwatched stretches that touch the window, and how much of it that is, as it stood `then`, when
+    /// these were the first and the last look at any of the apps asked about.
     pub fn watched(
         &self,
         about: &Question,
         then: UtcMillis,
+        looked_at_any: (i64, i64),
     ) -> Result<(Watched, Vec<Unwatched>), Error> {
-        let of_all = self.looks(about.filter().apps.as_deref(), then)?.period()?;
-        let Some(looked_at_any) = of_all else {
-            return Ok((Watched::None, Vec::new()));
-        };
         let mut kinds = Vec::new();
         let mut all = Vec::new();
         let alike = self.looked_at_alike(about)?;
