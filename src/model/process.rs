@@ -76,35 +76,50 @@ impl Process {
     /// The names of the fields in which `self` differs from `earlier`: known ones in snake_case,
     /// unknown ones as the API spells them.
     pub fn changed_since(&self, earlier: &Self) -> Vec<String> {
-        let known = [
-            ("app_id", self.app_id != earlier.app_id),
-            ("deployment_id", self.deployment_id != earlier.deployment_id),
-            ("region", self.region != earlier.region),
-            ("status", self.status != earlier.status),
-            (
-                "rooms_allocated",
-                self.rooms_allocated != earlier.rooms_allocated,
-            ),
-            (
-                "rooms_per_process",
-                self.rooms_per_process != earlier.rooms_per_process,
-            ),
-            ("created_at", self.created_at != earlier.created_at),
-            ("started_at", self.started_at != earlier.started_at),
-            ("stopping_at", self.stopping_at != earlier.stopping_at),
-            ("terminated_at", self.terminated_at != earlier.terminated_at),
-            ("exposed_port", self.exposed_port != earlier.exposed_port),
-            (
-                "additional_exposed_ports",
-                self.additional_exposed_ports != earlier.additional_exposed_ports,
-            ),
-        ];
-        known
-            .into_iter()
-            .filter_map(|(name, differs)| differs.then_some(name))
+        let differ = self.fields_that_differ(earlier);
+        Self::CHANGEABLE
+            .iter()
+            .enumerate()
+            .filter_map(|(bit, name)| (differ & (1 << bit) != 0).then_some(*name))
             .chain(self.extra.changed_names(&earlier.extra))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// The known fields, but for the id, in the order of the bits of `fields_that_differ`.
+    const CHANGEABLE: [&str; 12] = [
+        "app_id",
+        "deployment_id",
+        "region",
+        "status",
+        "rooms_allocated",
+        "rooms_per_process",
+        "created_at",
+        "started_at",
+        "stopping_at",
+        "terminated_at",
+        "exposed_port",
+        "additional_exposed_ports",
+    ];
+
+    /// Which of the known fields differ, a bit each.
+    pub(crate) fn fields_that_differ(&self, earlier: &Self) -> u16 {
+        let differs = [
+            self.app_id != earlier.app_id,
+            self.deployment_id != earlier.deployment_id,
+            self.region != earlier.region,
+            self.status != earlier.status,
+            self.rooms_allocated != earlier.rooms_allocated,
+            self.rooms_per_process != earlier.rooms_per_process,
+            self.created_at != earlier.created_at,
+            self.started_at != earlier.started_at,
+            self.stopping_at != earlier.stopping_at,
+            self.terminated_at != earlier.terminated_at,
+            self.exposed_port != earlier.exposed_port,
+            self.additional_exposed_ports != earlier.additional_exposed_ports,
+        ];
+        let bits = differs.iter().enumerate();
+        bits.fold(0, |all, (bit, differs)| all | (u16::from(*differs) << bit))
     }
 }
 
