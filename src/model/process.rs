@@ -76,34 +76,17 @@ impl Process {
     /// The names of the fields in which `self` differs from `earlier`: known ones in snake_case,
     /// unknown ones as the API spells them.
     pub fn changed_since(&self, earlier: &Self) -> Vec<String> {
-        let differ = self.fields_that_differ(earlier);
-        Self::CHANGEABLE
-            .iter()
-            .enumerate()
-            .filter_map(|(bit, name)| (differ & (1 << bit) != 0).then_some(*name))
+        let difference = self.difference(earlier);
+        let known = Difference::NAMES.iter().enumerate();
+        known
+            .filter_map(|(bit, name)| (difference.known & (1 << bit) != 0).then_some(*name))
             .chain(self.extra.changed_names(&earlier.extra))
             .map(str::to_owned)
             .collect()
     }
 
-    /// The known fields, but for the id, in the order of the bits of `fields_that_differ`.
-    const CHANGEABLE: [&str; 12] = [
-        "app_id",
-        "deployment_id",
-        "region",
-        "status",
-        "rooms_allocated",
-        "rooms_per_process",
-        "created_at",
-        "started_at",
-        "stopping_at",
-        "terminated_at",
-        "exposed_port",
-        "additional_exposed_ports",
-    ];
-
-    /// Which of the known fields differ, a bit each.
-    pub(crate) fn fields_that_differ(&self, earlier: &Self) -> u16 {
+    /// In what `self` differs from an earlier state of the same process.
+    pub(crate) fn difference(&self, earlier: &Self) -> Difference {
         let differs = [
             self.app_id != earlier.app_id,
             self.deployment_id != earlier.deployment_id,
@@ -119,7 +102,74 @@ impl Process {
             self.additional_exposed_ports != earlier.additional_exposed_ports,
         ];
         let bits = differs.iter().enumerate();
-        bits.fold(0, |all, (bit, differs)| all | (u16::from(*differs) << bit))
+        Difference {
+            known: bits.fold(0, |all, (bit, differs)| all | (u16::from(*differs) << bit)),
+            unknown: self.extra != earlier.extra,
+        }
+    }
+}
+
+/// In what two states of a process differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// The known fields, a bit each, in the order of their names.
+    pub known: u16,
+    /// Whether unknown fields do.
+    pub unknown: bool,
+}
+
+impl Difference {
+    const NAMES: [&str; 12] = [
+        "app_id",
+        "deployment_id",
+        "region",
+        "status",
+        "rooms_allocated",
+        "rooms_per_process",
+        "created_at",
+        "started_at",
+        "stopping_at",
+        "terminated_at",
+        "exposed_port",
+        "additional_exposed_ports",
+    ];
+    /// App, region or status.
+    pub const PLACE: u16 = 0b1101;
+    /// When it started, was told to stop, terminated.
+    pub const TIMES: u16 = 0b11_1000_0000;
+    pub const PORTS: u16 = 0b1100_0000_0000;
+
+    pub fn is_none(self) -> bool {
+        self.known == 0 && !self.unknown
+    }
+
+    /// Whether any of these fields differs.
+    pub fn touches(self, fields: u16) -> bool {
+        self.known & fields != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_fields_are_those_of_the_names() {
+        let named = |fields: u16| -> Vec<&str> {
+            let all = Difference::NAMES.iter().enumerate();
+            all.filter(|(bit, _)| fields & (1 << bit) != 0)
+                .map(|(_, name)| *name)
+                .collect()
+        };
+        assert_eq!(named(Difference::PLACE), ["app_id", "region", "status"]);
+        assert_eq!(
+            named(Difference::TIMES),
+            ["started_at", "stopping_at", "terminated_at"]
+        );
+        assert_eq!(
+            named(Difference::PORTS),
+            ["exposed_port", "additional_exposed_ports"]
+        );
     }
 }
 

@@ -16,7 +16,7 @@ use super::versions::{
 use super::weave::{VersionRun, Woven, weave};
 use super::words::NO_WORD;
 use crate::Error;
-use crate::model::{Outcome, Process};
+use crate::model::{Difference, Outcome, Process};
 
 /// A state on its way into the file; one that is remembered elsewhere, too, is not copied.
 #[derive(Clone, Copy)]
@@ -40,9 +40,13 @@ impl Seen<'_> {
         }
     }
 
-    fn is(&self, latest: &Arc<Process>) -> bool {
-        matches!(self, Self::Shared(process) if Arc::ptr_eq(process, latest))
-            || *self.state() == **latest
+    /// In what it differs from the latest state; none where it is that state.
+    fn differs(&self, latest: &Arc<Process>) -> Option<Difference> {
+        if matches!(self, Self::Shared(process) if Arc::ptr_eq(process, latest)) {
+            return None;
+        }
+        let difference = self.state().difference(latest);
+        (!difference.is_none()).then_some(difference)
     }
 }
 
@@ -69,12 +73,15 @@ impl Recorder {
             },
         };
         let snapshot_written = self.snapshot_written;
-        if let Some(tracked) = self.roster.get(place)
-            && snapshot_written
+        let Some(tracked) = self.roster.get(place) else {
+            return Err(forgotten(process_id));
+        };
+        let differs = seen.differs(&tracked.latest);
+        if snapshot_written
             && tracked.sighting.is_some()
             && at_ms > tracked.last_seen_ms
             && tracked.outcome != Outcome::Lost
-            && seen.is(&tracked.latest)
+            && differs.is_none()
         {
             // By far the most: it goes on as the snapshot before showed it, and that is no news.
             tracked.last_seen_ms = at_ms;
@@ -83,30 +90,26 @@ impl Recorder {
             return Ok(());
         }
         let Some(mut tracked) = self.roster.take(place) else {
-            return Err(Error::Damaged {
-                what: format!("what is remembered of the process {process_id:?}"),
-            });
+            return Err(forgotten(process_id));
         };
         if at_ms > tracked.last_seen_ms {
-            if !seen.is(&tracked.latest) {
+            if let Some(difference) = differs {
                 recorded.processes_changed += 1;
-                self.append_version(db, &mut tracked, seen.to_arc())?;
+                self.append_version(db, &mut tracked, seen.to_arc(), difference)?;
             }
             tracked.last_seen_ms = at_ms;
             self.sight(db, &mut tracked)?;
             if tracked.outcome == Outcome::Lost || at_ms < self.latest_absence_ms {
                 find_again(db, &mut self.words, &mut tracked)?;
             }
-        } else if at_ms < tracked.last_seen_ms || !seen.is(&tracked.latest) {
+        } else if at_ms < tracked.last_seen_ms || differs.is_some() {
             // What is on record is read from the file, so all of it must be there.
             self.roster.put(place, tracked);
             self.write_pending(db)?;
-            let Some(of_file) = self.roster.take(place) else {
-                return Err(Error::Damaged {
-                    what: format!("what is remembered of the process {process_id:?}"),
-                });
-            };
-            tracked = of_file;
+            tracked = self
+                .roster
+                .take(place)
+                .ok_or_else(|| forgotten(process_id))?;
             self.observe_late(db, &mut tracked, seen.state(), recorded)?;
         } else {
             self.see_known(db, &mut tracked)?;
@@ -124,7 +127,7 @@ impl Recorder {
     fn create(&mut self, db: &Connection, seen: Seen<'_>) -> Result<Box<Tracked>, Error> {
         let at_ms = self.at_ms;
         let latest = seen.to_arc();
-        let ids = self.words.state(db, &latest, None)?;
+        let ids = self.words.state(db, &latest)?;
         let key = self.next_key;
         self.next_key += 1;
         let outcome = Outcome::of(&latest);
@@ -159,12 +162,16 @@ impl Recorder {
         db: &Connection,
         tracked: &mut Tracked,
         state: Arc<Process>,
+        difference: Difference,
     ) -> Result<(), Error> {
         let at_ms = self.at_ms;
         let earlier = std::mem::replace(&mut tracked.latest, state);
-        let known = tracked.ids.take().map(|ids| (&*earlier, ids));
-        let ids = self.words.state(db, &tracked.latest, known)?;
-        let changed = self.words.changed(db, &tracked.latest, &earlier)?;
+        let latest = &tracked.latest;
+        let ids = match tracked.ids.take() {
+            Some(ids) => self.words.state_after(db, latest, ids, difference)?,
+            None => self.words.state(db, latest)?,
+        };
+        let changed = self.words.changed(db, latest, &earlier, difference)?;
         match tracked.pending_version {
             Some(row) => self.pending.versions[row].last_ms = Some(tracked.last_seen_ms),
             None => self.pending.ended_versions.push(EndedVersion {
@@ -180,6 +187,13 @@ impl Recorder {
         if !was.has_ended() {
             tracked.seen_ended_ms = is.has_ended().then_some(at_ms);
         }
+        let touches = Difference::TIMES | Difference::PORTS;
+        if was.has_ended() == is.has_ended() && !difference.touches(touches) {
+            // By far the most: its rooms, or a status on the way.
+            tracked.outcome = tracked.outcome_now();
+            tracked.has_changed();
+            return Ok(());
+        }
         summarize(db, tracked, &ids.ports.endpoints, Some(at_ms))
     }
 
@@ -190,15 +204,9 @@ impl Recorder {
         };
         tracked.versions += 1;
         tracked.pending_version = Some(self.pending.versions.len());
-        self.pending.versions.push(VersionRow {
-            process_key: tracked.key,
-            version: tracked.versions,
-            first_ms: self.at_ms,
-            last_ms: None,
-            changed,
-            state: Arc::clone(&tracked.latest),
-            ids,
-        });
+        let key = (tracked.key, tracked.versions);
+        let row = VersionRow::new(key, self.at_ms, changed, &tracked.latest, ids);
+        self.pending.versions.push(row);
     }
 
     fn observe_late(
@@ -252,40 +260,40 @@ impl Recorder {
         tracked: &mut Tracked,
         versions: &[VersionRun],
     ) -> Result<(), Error> {
-        let mut rows: Vec<VersionRow> = Vec::with_capacity(versions.len());
-        let mut endpoints = BTreeSet::new();
-        for (version, run) in (1..).zip(versions) {
-            let ids = self.words.state(db, &run.state, None)?;
-            endpoints.extend(ids.ports.endpoints.iter().copied());
-            let mut changed = NO_WORD;
-            if let Some(earlier) = rows.last_mut() {
-                changed = self.words.changed(db, &run.state, &earlier.state)?;
-                earlier.last_ms = versions.get(version as usize - 2).map(|run| run.last_ms);
-            }
-            rows.push(VersionRow {
-                process_key: tracked.key,
-                version,
-                first_ms: run.first_ms,
-                last_ms: None,
-                changed,
-                state: Arc::new(run.state.clone()),
-                ids,
-            });
-        }
-        let (Some(first), Some(latest)) = (rows.first(), rows.last()) else {
+        let Some(latest) = versions.last() else {
             return Ok(());
         };
-        tracked.first_seen_ms = first.first_ms;
-        tracked.versions = latest.version;
-        tracked.latest = Arc::clone(&latest.state);
-        tracked.ids = Some(latest.ids.clone());
+        let mut rows: Vec<VersionRow> = Vec::with_capacity(versions.len());
+        let mut endpoints = BTreeSet::new();
+        let mut earlier: Option<&VersionRun> = None;
+        for (version, run) in (1..).zip(versions) {
+            let ids = self.words.state(db, &run.state)?;
+            endpoints.extend(ids.ports.endpoints.iter().copied());
+            let changed = match earlier {
+                Some(VersionRun { state, .. }) => {
+                    let difference = run.state.difference(state);
+                    self.words.changed(db, &run.state, state, difference)?
+                }
+                None => NO_WORD,
+            };
+            if let Some(row) = rows.last_mut() {
+                row.last_ms = earlier.map(|earlier| earlier.last_ms);
+            }
+            tracked.ids = Some(ids.clone());
+            let key = (tracked.key, version);
+            rows.push(VersionRow::new(key, run.first_ms, changed, &run.state, ids));
+            tracked.versions = version;
+            earlier = Some(run);
+        }
+        tracked.first_seen_ms = versions[0].first_ms;
+        tracked.latest = Arc::new(latest.state.clone());
         // What was known of the versions is known of others.
         tracked.seen_ended_ms = None;
         for hold in tracked.holds.iter_mut().flatten() {
             hold.seen_ms = None;
         }
         delete_versions(db, tracked.key)?;
-        insert_versions(db, &mut rows)?;
+        insert_versions(db, &rows)?;
         let endpoints: Vec<i64> = endpoints.into_iter().collect();
         summarize(db, tracked, &endpoints, None)?;
         // The latest state may have become an open one, of which an absence says something.
@@ -312,6 +320,13 @@ impl Recorder {
             tracked.has_changed();
         }
         Ok(())
+    }
+}
+
+/// It was there a moment ago.
+fn forgotten(process_id: &str) -> Error {
+    Error::Damaged {
+        what: format!("what is remembered of the process {process_id:?}"),
     }
 }
 

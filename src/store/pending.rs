@@ -42,7 +42,7 @@ impl Pending {
 impl Recorder {
     /// Writes all that is pending.
     pub(super) fn write_pending(&mut self, db: &Connection) -> Result<(), Error> {
-        insert_versions(db, &mut self.pending.versions)?;
+        insert_versions(db, &self.pending.versions)?;
         end_versions(db, &mut self.pending.ended_versions)?;
         self.write_sightings(db)?;
         self.write_processes(db)?;
@@ -112,7 +112,7 @@ impl Recorder {
         for tracked in changed {
             let ids = match tracked.ids.take() {
                 Some(ids) => ids,
-                None => self.words.state(db, &tracked.latest, None)?,
+                None => self.words.state(db, &tracked.latest)?,
             };
             let ids = tracked.ids.insert(ids).clone();
             write_process(db, tracked, &ids, others_open)?;

@@ -1,7 +1,6 @@
 //! The rows of a process's versions, and the moments at which it was observed.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use rusqlite::{Connection, named_params, params};
 
@@ -11,7 +10,7 @@ use super::weave::VersionRun;
 use super::words::StateIds;
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Process, UtcMillis};
+use crate::model::{Deployment, Process, UtcMillis};
 
 /// A version as its row holds it.
 #[derive(Debug)]
@@ -21,14 +20,48 @@ pub(super) struct VersionRow {
     pub first_ms: i64,
     /// None of the latest.
     pub last_ms: Option<i64>,
-    pub changed: i64,
-    pub state: Arc<Process>,
-    pub ids: StateIds,
+    changed: i64,
+    ids: StateIds,
+    deployment_id: Deployment,
+    rooms_allocated: i64,
+    rooms_per_process: i64,
+    created_ms: i64,
+    started_ms: Option<i64>,
+    stopping_ms: Option<i64>,
+    terminated_ms: Option<i64>,
+}
+
+impl VersionRow {
+    /// The version of this number, the latest so far.
+    pub fn new(
+        (process_key, version): (i64, i64),
+        first_ms: i64,
+        changed: i64,
+        state: &Process,
+        ids: StateIds,
+    ) -> Self {
+        Self {
+            process_key,
+            version,
+            first_ms,
+            last_ms: None,
+            changed,
+            ids,
+            deployment_id: state.deployment_id.clone(),
+            rooms_allocated: state.rooms_allocated,
+            rooms_per_process: state.rooms_per_process,
+            created_ms: state.created_at.millis(),
+            started_ms: state.started_at.map(UtcMillis::millis),
+            stopping_ms: state.stopping_at.map(UtcMillis::millis),
+            terminated_ms: state.terminated_at.map(UtcMillis::millis),
+        }
+    }
 }
 
 /// Writes versions in the order of their keys.
-pub(super) fn insert_versions(db: &Connection, versions: &mut [VersionRow]) -> Result<(), Error> {
-    versions.sort_unstable_by_key(|row| (row.process_key, row.version));
+pub(super) fn insert_versions(db: &Connection, versions: &[VersionRow]) -> Result<(), Error> {
+    let mut in_order: Vec<&VersionRow> = versions.iter().collect();
+    in_order.sort_unstable_by_key(|row| (row.process_key, row.version));
     let mut insert = db
         .prepare_cached(
             "INSERT INTO version (process_key, version, first_seen_ms, last_seen_ms, changed, app,
@@ -37,8 +70,8 @@ pub(super) fn insert_versions(db: &Connection, versions: &mut [VersionRow]) -> R
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         )
         .doing("record a version")?;
-    for row in versions {
-        let (state, ids) = (&row.state, &row.ids);
+    for row in in_order {
+        let ids = &row.ids;
         insert
             .execute(params![
                 row.process_key,
@@ -47,15 +80,15 @@ pub(super) fn insert_versions(db: &Connection, versions: &mut [VersionRow]) -> R
                 row.last_ms,
                 row.changed,
                 ids.app,
-                state.deployment_id,
+                row.deployment_id,
                 ids.region,
                 ids.status,
-                state.rooms_allocated,
-                state.rooms_per_process,
-                state.created_at.millis(),
-                state.started_at.map(UtcMillis::millis),
-                state.stopping_at.map(UtcMillis::millis),
-                state.terminated_at.map(UtcMillis::millis),
+                row.rooms_allocated,
+                row.rooms_per_process,
+                row.created_ms,
+                row.started_ms,
+                row.stopping_ms,
+                row.terminated_ms,
                 ids.ports.exposed,
                 ids.ports.additional,
                 ids.extra,

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Deployment, ExposedPort, Process, transport_of};
+use crate::model::{Deployment, Difference, ExposedPort, Process, transport_of};
 
 /// How many texts, and how many ports, are remembered before all are forgotten at once.
 const REMEMBERED: usize = 50_000;
@@ -66,46 +66,38 @@ impl Words {
         self.texts.clear();
     }
 
-    /// The numbers of all that repeats in a state; those of another state of the process are taken where
-    /// they are the same.
-    pub fn state(
+    /// The numbers of all that repeats in a state.
+    pub fn state(&mut self, db: &Connection, process: &Process) -> Result<StateIds, Error> {
+        let ids = StateIds {
+            app: self.word(db, &process.app_id)?,
+            region: self.word(db, &process.region)?,
+            status: self.word(db, &process.status)?,
+            extra: Self::extra(db, &process.extra)?,
+            ports: self.ports_of(db, process)?,
+        };
+        self.see(db, &ids)?;
+        Ok(ids)
+    }
+
+    /// The same, from those of an earlier state, where it is known in what it differs.
+    pub fn state_after(
         &mut self,
         db: &Connection,
         process: &Process,
-        other: Option<(&Process, StateIds)>,
+        mut ids: StateIds,
+        difference: Difference,
     ) -> Result<StateIds, Error> {
-        let Some((other, mut ids)) = other else {
-            let ids = StateIds {
-                app: self.word(db, &process.app_id)?,
-                region: self.word(db, &process.region)?,
-                status: self.word(db, &process.status)?,
-                extra: Self::extra(db, &process.extra)?,
-                ports: self.ports_of(db, process)?,
-            };
-            self.see(db, &ids)?;
-            return Ok(ids);
-        };
-        let mut place = (ids.app, ids.region, ids.status);
-        for (id, text, was) in [
-            (&mut place.0, &process.app_id, &other.app_id),
-            (&mut place.1, &process.region, &other.region),
-            (&mut place.2, &process.status, &other.status),
-        ] {
-            if text != was {
-                *id = self.word(db, text)?;
-            }
-        }
-        if place != (ids.app, ids.region, ids.status) {
-            (ids.app, ids.region, ids.status) = place;
+        if difference.touches(Difference::PLACE) {
+            ids.app = self.word(db, &process.app_id)?;
+            ids.region = self.word(db, &process.region)?;
+            ids.status = self.word(db, &process.status)?;
             self.see(db, &ids)?;
         }
-        if process.extra != other.extra {
-            ids.extra = Self::extra(db, &process.extra)?;
-        }
-        if process.exposed_port != other.exposed_port
-            || process.additional_exposed_ports != other.additional_exposed_ports
-        {
+        if difference.touches(Difference::PORTS) {
             ids.ports = self.ports_of(db, process)?;
+        }
+        if difference.unknown {
+            ids.extra = Self::extra(db, &process.extra)?;
         }
         Ok(ids)
     }
@@ -135,15 +127,16 @@ impl Words {
         db: &Connection,
         process: &Process,
         earlier: &Process,
+        difference: Difference,
     ) -> Result<i64, Error> {
-        let differ = process.fields_that_differ(earlier);
-        let is_known = process.extra == earlier.extra;
-        if let Some(id) = self.changes.get(&differ).filter(|_| is_known) {
+        if let Some(id) = self.changes.get(&difference.known)
+            && !difference.unknown
+        {
             return Ok(*id);
         }
         let id = self.word(db, &process.changed_since(earlier).join(","))?;
-        if is_known {
-            self.changes.insert(differ, id);
+        if !difference.unknown {
+            self.changes.insert(difference.known, id);
         }
         Ok(id)
     }
