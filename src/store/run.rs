@@ -4,11 +4,16 @@ use rusqlite::named_params;
 
 use super::ledger::insert_aside;
 use super::recorder::Recorder;
+use super::segments::seal_some;
 use super::snapshot_writer::{Recorded, SnapshotWriter};
 use super::{Store, words::Words};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{SetAside, Snapshot, UtcMillis};
+
+/// At most so many segments are made at the end of a run, some milliseconds each: a file that has none
+/// yet gets them run by run.
+const SEALED_BY_A_RUN: u64 = 2;
 
 /// What a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +193,7 @@ impl Run<'_> {
             &mut self.recorder,
             &mut self.totals,
             observed_at,
+            self.store.sizes,
         )
     }
 
@@ -210,6 +216,10 @@ impl Run<'_> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn finish(mut self, ending: &Ending) -> Result<Recorded, Error> {
+        let sizes = self.store.sizes;
+        if self.kind == RunKind::Import {
+            self.store.seal_all(|_| ())?;
+        }
         let db = self
             .store
             .connection
@@ -237,6 +247,7 @@ impl Run<'_> {
             })
         })
         .doing("finish a run")?;
+        seal_some(&db, sizes, SEALED_BY_A_RUN)?;
         db.commit().doing("finish a run")?;
         Ok(self.totals)
     }

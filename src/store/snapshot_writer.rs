@@ -9,6 +9,7 @@ use super::filters::set_rejected;
 use super::known::set_watermarks;
 use super::ledger::{insert_aside, insert_gap};
 use super::recorder::Recorder;
+use super::segments::{Sizes, seal_what_is_far_back};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Extent, Gap, Process, SetAside, UtcMillis, Watermark};
@@ -37,6 +38,7 @@ pub struct SnapshotWriter<'r> {
     recorded: Recorded,
     at_ms: i64,
     apps: BTreeSet<i64>,
+    sizes: Sizes,
 }
 
 impl<'r> SnapshotWriter<'r> {
@@ -45,6 +47,7 @@ impl<'r> SnapshotWriter<'r> {
         recorder: &'r mut Recorder,
         totals: &'r mut Recorded,
         observed_at: UtcMillis,
+        sizes: Sizes,
     ) -> Result<Self, Error> {
         // Immediate, so that waiting for another writer happens here and not halfway.
         let db = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
@@ -60,6 +63,7 @@ impl<'r> SnapshotWriter<'r> {
             },
             at_ms: observed_at.millis(),
             apps: BTreeSet::new(),
+            sizes,
         })
     }
 
@@ -148,6 +152,7 @@ impl<'r> SnapshotWriter<'r> {
         self.recorder
             .lose_absent(&self.db, extent, &self.apps, &mut self.recorded)?;
         self.count()?;
+        seal_what_is_far_back(&self.db, self.sizes)?;
         self.db.commit().doing("commit a snapshot")?;
         self.recorder.committed(self.at_ms);
         self.totals.add(self.recorded);
