@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::lives::{Life, Reckoned};
+use super::lives::Reckoned;
 use super::places::Places;
 use super::slots::Slots;
 use super::tally::{Part, RowLife, Tally, TallyParts};
 use super::{Answer, GroupKey, History, Question, Reading, Row, wilson_95};
 use crate::Error;
-use crate::model::{Outcome, UtcMillis};
+use crate::model::Outcome;
 use crate::store::{Column, Kind};
 
 /// The failures of one group.
@@ -155,13 +155,6 @@ impl Tally for Counts {
         self.at(slot)[how(life.times.outcome, life.times.started_at.is_some())] += 1;
         Ok(())
     }
-}
-
-/// When an ended one ended, which is always known in some way.
-pub(super) fn ended_at(life: &Life) -> Result<UtcMillis, Error> {
-    life.ended_at.ok_or_else(|| Error::Damaged {
-        what: format!("no end of the process {:?}", life.process_id),
-    })
 }
 
 pub(super) fn with_rate(mut row: FailureRow) -> FailureRow {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::named_params;
+use rusqlite::{OptionalExtension, named_params};
 
 use super::{Group, GroupKey, Question, Reading};
 use crate::Error;
@@ -45,7 +45,10 @@ impl<'r> Places<'r> {
     pub fn passes(&self, app: i64, region: i64, deployment: &Deployment) -> bool {
         let deployments = &self.question.deployments;
         self.apps.as_ref().is_none_or(|apps| apps.contains(&app))
-            && self.regions.as_ref().is_none_or(|regions| regions.contains(&region))
+            && self
+                .regions
+                .as_ref()
+                .is_none_or(|regions| regions.contains(&region))
             && (deployments.is_empty() || deployments.contains(&deployment.to_string()))
     }
 
@@ -97,10 +100,23 @@ impl Reading<'_> {
                 "SELECT word_id FROM word WHERE text IN (SELECT value FROM json_each(:names))",
             )
             .and_then(|mut statement| {
-                let words = statement.query_map(named_params! { ":names": names }, |row| row.get(0));
+                let words =
+                    statement.query_map(named_params! { ":names": names }, |row| row.get(0));
                 words?.collect::<Result<_, _>>().map(Some)
             })
             .doing("look up names")
+    }
+
+    /// The word of a text, if there is one.
+    pub fn word_of(&self, text: &str) -> Result<Option<i64>, Error> {
+        self.db
+            .prepare_cached("SELECT word_id FROM word WHERE text = :text")
+            .and_then(|mut statement| {
+                statement
+                    .query_row(named_params! { ":text": text }, |row| row.get(0))
+                    .optional()
+            })
+            .doing("look up a name")
     }
 
     /// The text of a word.

@@ -43,13 +43,17 @@ pub(super) fn sort<T: Copy + Default + Ord + Into<u64>>(numbers: &mut Vec<T>) {
 /// The bits in which any two of them differ.
 fn differing_bits<T: Copy + Into<u64>>(numbers: &[T]) -> u64 {
     let first: u64 = numbers.first().map_or(0, |number| (*number).into());
-    numbers.iter().fold(0, |bits, number| bits | (first ^ (*number).into()))
+    numbers
+        .iter()
+        .fold(0, |bits, number| bits | (first ^ (*number).into()))
 }
 
 /// Sorts times in ascending order, or lengths of either sign; milliseconds.
 pub(super) fn sort_millis(millis: &mut [i64]) {
     let least = millis.iter().min().copied().unwrap_or_default();
-    let above = millis.iter().map(|time| time.wrapping_sub(least).cast_unsigned());
+    let above = millis
+        .iter()
+        .map(|time| time.wrapping_sub(least).cast_unsigned());
     let mut above: Vec<u64> = above.collect();
     sort(&mut above);
     for (time, above) in millis.iter_mut().zip(above) {
@@ -69,7 +73,14 @@ mod tests {
             seed = seed.wrapping_mul(0xda94_2042_e4dd_58b5).wrapping_add(1);
             seed >> 1
         };
-        for (count, shift) in [(0, 0), (10, 3), (600, 1), (2_000, 30), (3_000, 52), (9_000, 60)] {
+        for (count, shift) in [
+            (0, 0),
+            (10, 3),
+            (600, 1),
+            (2_000, 30),
+            (3_000, 52),
+            (9_000, 60),
+        ] {
             let numbers: Vec<u64> = (0..count).map(|_| next() >> shift).collect();
             let mut expected = numbers.clone();
             expected.sort_unstable();
@@ -81,7 +92,10 @@ mod tests {
             expected.sort_unstable();
             sort(&mut short);
             assert_eq!(short, expected, "{count} {shift}");
-            let mut times: Vec<i64> = numbers.iter().map(|n| n.cast_signed() - (1 << 40)).collect();
+            let mut times: Vec<i64> = numbers
+                .iter()
+                .map(|n| n.cast_signed() - (1 << 40))
+                .collect();
             times.extend([i64::MIN, i64::MAX, 0]);
             let mut expected = times.clone();
             expected.sort_unstable();

@@ -30,7 +30,9 @@ impl Slots {
 
     /// The number of a group's day or hour.
     pub fn number(&mut self, group: u32, time_ms: i64) -> usize {
-        let begin = self.bucket_ms.map_or(0, |size| time_ms - time_ms.rem_euclid(size));
+        let begin = self
+            .bucket_ms
+            .map_or(0, |size| time_ms - time_ms.rem_euclid(size));
         let next = self.in_order.len() as u32;
         *self.numbers.entry((group, begin)).or_insert_with(|| {
             self.in_order.push((group, begin));

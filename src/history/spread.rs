@@ -57,7 +57,11 @@ impl Spread {
 
     /// As [`super::percentile`] has it.
     pub fn percentile(&self, percent: u8) -> Option<i64> {
-        percentile_of(self.len(), |index| self.at(index).unwrap_or_default(), percent)
+        percentile_of(
+            self.len(),
+            |index| self.at(index).unwrap_or_default(),
+            percent,
+        )
     }
 
     /// Rounded half up, in whole numbers; none of none.
@@ -106,7 +110,10 @@ mod tests {
             lengths.iter().for_each(|&millis| spread.push(millis));
             spread.sort();
             assert_eq!(spread.iter().collect::<Vec<_>>(), sorted);
-            assert_eq!((spread.min(), spread.max()), (sorted.first().copied(), sorted.last().copied()));
+            assert_eq!(
+                (spread.min(), spread.max()),
+                (sorted.first().copied(), sorted.last().copied())
+            );
             for percent in [0, 10, 50, 90, 99, 100] {
                 assert_eq!(spread.percentile(percent), percentile(&sorted, percent));
             }
@@ -118,7 +125,8 @@ mod tests {
                 );
             }
             let sum: i64 = sorted.iter().sum();
-            let mean = (!sorted.is_empty()).then(|| (sum as f64 / sorted.len() as f64).round() as i64);
+            let mean =
+                (!sorted.is_empty()).then(|| (sum as f64 / sorted.len() as f64).round() as i64);
             assert_eq!(spread.mean(), mean);
         }
     }

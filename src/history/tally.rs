@@ -3,6 +3,7 @@
 //! Two threads share the work: one reads, and lends a hand where the other has enough to do. The order in
 //! which lives come is not told, so what is added up must not depend on it.
 
+use std::sync::Mutex;
 use std::sync::mpsc::{TrySendError, sync_channel};
 
 use rusqlite::{Row as SqlRow, ToSql, named_params};
@@ -68,7 +69,9 @@ impl Part {
         let kind = &self.columns.kind[..];
         match &self.counted {
             None => (0..kind.len()).for_each(|i| each(i, kind[i] as usize)),
-            Some(counted) => counted.iter().for_each(|&i| each(i as usize, kind[i as usize] as usize)),
+            Some(counted) => counted
+                .iter()
+                .for_each(|&i| each(i as usize, kind[i as usize] as usize)),
         }
     }
 
@@ -92,8 +95,12 @@ impl Part {
         Lifecycle {
             outcome: kind.outcome(),
             created_at: time(created),
-            started_at: kind.has_started.then(|| time(created + columns.started_after_ms[i])),
-            stopping_at: kind.has_stopping.then(|| time(ended - columns.stopping_before_ms[i])),
+            started_at: kind
+                .has_started
+                .then(|| time(created + columns.started_after_ms[i])),
+            stopping_at: kind
+                .has_stopping
+                .then(|| time(ended - columns.stopping_before_ms[i])),
             terminated_at: kind.has_terminated.then(|| time(ended)),
             last_seen_at: time(ended),
         }
@@ -235,7 +242,10 @@ impl Reading<'_> {
     }
 
     /// One thread reads segments and the other counts; where that is still busy, so does the first.
-    #[expect(clippy::too_many_arguments, reason = "two callers, which have them all")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "two callers, which have them all"
+    )]
     fn tally_parts<T: TallyParts>(
         &self,
         segments: &[Segment],
@@ -267,7 +277,9 @@ impl Reading<'_> {
                 }
             }
             drop(send);
-            let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let other = other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             own.merge(other);
             Ok(own)
         })
@@ -334,7 +346,8 @@ impl Reading<'_> {
                     "SELECT data FROM segment_column WHERE name = :name AND last_key = :last",
                 )
                 .and_then(|mut statement| {
-                    let params = named_params! { ":name": column.name(), ":last": segment.last_key };
+                    let params =
+                        named_params! { ":name": column.name(), ":last": segment.last_key };
                     statement.query_row(params, |row| row.get(0))
                 })
                 .doing("read a segment")?;
@@ -365,13 +378,16 @@ impl Reading<'_> {
     ) -> Result<(), Error> {
         for (those, params) in [
             ("process_key IN (SELECT process_key FROM loose)", &[][..]),
-            ("process_key > :sealed", &[(":sealed", &sealed as &dyn ToSql)]),
+            (
+                "process_key > :sealed",
+                &[(":sealed", &sealed as &dyn ToSql)],
+            ),
         ] {
-            self.each_row(those, params, places, &mut |life: &RowLife| {
-                match reckoning.has_life(life) {
-                    true => each(life),
-                    false => Ok(()),
-                }
+            self.each_row(those, params, places, &mut |life: &RowLife| match reckoning
+                .has_life(life)
+            {
+                true => each(life),
+                false => Ok(()),
             })?;
         }
         Ok(())
@@ -387,7 +403,9 @@ impl Reading<'_> {
         let window: [(&str, &dyn ToSql); 2] =
             [(":since", &reckoning.since), (":until", &reckoning.until)];
         for condition in reckoning.by.conditions_of_rows() {
-            self.each_row(condition, &window, places, &mut each)?;
+            // Not all of them name both ends.
+            let condition = format!("{condition} AND :since < :until");
+            self.each_row(&condition, &window, places, &mut each)?;
         }
         Ok(())
     }
@@ -465,7 +483,7 @@ fn count<T: TallyParts>(
             let mut loose = raw.loose.iter().copied().peekable();
             let counts = |i: &u32| {
                 let i = *i as usize;
-                let key = columns.keys[i];
+                let key = columns.key(i);
                 while loose.next_if(|loose| *loose < key).is_some() {}
                 loose.peek() != Some(&key)
                     && groups[columns.kind[i] as usize].is_some()
@@ -486,4 +504,35 @@ fn count<T: TallyParts>(
     };
     tally.part(&part)?;
     Ok(part.columns)
+}
+
+/// Does the same with each of several things, two at a time, and keeps their order.
+pub(super) fn in_two<T: Send, R: Send>(things: Vec<T>, what: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let waiting = Mutex::new(things.into_iter().enumerate());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            // Whoever panicked while it had the lock had not begun yet.
+            let next = waiting
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .next();
+            match next {
+                Some((number, thing)) => done.push((number, what(thing))),
+                None => return done,
+            }
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mut done = work();
+        done.extend(
+            other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        );
+        done
+    });
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
 }

@@ -33,12 +33,12 @@ pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
 pub(crate) use filters::RejectedFilter;
 pub use known::OpenProcess;
 pub use lock::Lock;
+pub use rebuild::Progress;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,
 };
+pub use run::{Ending, Run, RunKind, RunResult};
 pub use segments::Sealed;
 pub(crate) use segments::{first_difference, last_key, sealed_until};
-pub use rebuild::Progress;
-pub use run::{Ending, Run, RunKind, RunResult};
 pub use snapshot_writer::{Recorded, SnapshotWriter};
 pub(crate) use words::NO_WORD;

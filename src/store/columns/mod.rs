@@ -104,7 +104,11 @@ pub(crate) fn pack_segment(first_key: i64, last_key: i64, processes: &[EndedProc
     let of = |time: &dyn Fn(&EndedProcess) -> i64| processes.iter().map(time).collect::<Vec<_>>();
     let created = of(&|p| p.created_ms);
     let ended = of(&|p| p.ended_ms);
-    let holds = || processes.iter().flat_map(|p| p.holds.iter().map(move |hold| (p, hold)));
+    let holds = || {
+        processes
+            .iter()
+            .flat_map(|p| p.holds.iter().map(move |hold| (p, hold)))
+    };
     let column = |column| {
         let values = match column {
             Column::Kind => of(&|p| kinds[&p.kind]),
@@ -154,7 +158,10 @@ fn present(first_key: i64, last_key: i64, processes: &[EndedProcess]) -> Vec<u8>
 /// filled again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Unpacked {
-    pub keys: Vec<i64>,
+    len: usize,
+    first_key: i64,
+    /// Of a segment from whose range some are missing.
+    keys: Vec<i64>,
     pub kinds: Vec<Kind>,
     /// The number of each one's kind.
     pub kind: Vec<i64>,
@@ -179,20 +186,36 @@ impl Unpacked {
         present: &[u8],
         kinds: &[u8],
     ) -> Result<(), Error> {
-        self.keys.clear();
         let keys = first_key..=last_key;
-        match present.is_empty() {
-            true => self.keys.extend(keys),
-            false => self.keys.extend(keys.zip(0_usize..).filter_map(|(key, at)| {
-                let bits = present.get(at / 8)?;
-                (bits >> (at % 8) & 1 == 1).then_some(key)
-            })),
-        }
+        self.first_key = first_key;
+        self.keys.clear();
+        self.keys.extend(
+            keys.zip(0_usize..)
+                .take(8 * present.len())
+                .filter_map(|(key, at)| {
+                    let bits = present.get(at / 8)?;
+                    (bits >> (at % 8) & 1 == 1).then_some(key)
+                }),
+        );
         self.kinds = unpack_kinds(kinds)?;
-        match self.keys.len() as i64 == processes {
+        let len = match present.is_empty() {
+            true => last_key - first_key + 1,
+            false => self.keys.len() as i64,
+        };
+        self.len = usize::try_from(len).map_err(|_| damaged())?;
+        match len == processes {
             true => Ok(()),
             false => Err(damaged()),
         }
+    }
+
+    /// The key of one of them, by its number.
+    #[inline]
+    pub fn key(&self, i: usize) -> i64 {
+        self.keys
+            .get(i)
+            .copied()
+            .unwrap_or(self.first_key + i as i64)
     }
 
     /// Reads a column. Those of holds come after [`Column::Kind`], which says how many there are.
@@ -200,7 +223,7 @@ impl Unpacked {
         let count = match column {
             Column::Endpoint => self.count_holds(|_| true),
             Column::HeldFrom => self.count_holds(|kind| !kind.has_started),
-            _ => self.keys.len(),
+            _ => self.len,
         };
         let values = match column {
             Column::Kind => &mut self.kind,
@@ -226,7 +249,7 @@ impl Unpacked {
     }
 
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.len
     }
 
     /// One whole process after another; all columns must have been read.
@@ -236,17 +259,21 @@ impl Unpacked {
         (0..self.len()).map(move |i| {
             let kind = self.kinds[self.kind[i] as usize].clone();
             let (created_ms, ended_ms) = (self.created_ms[i], self.ended_ms[i]);
-            let started_ms = kind.has_started.then(|| created_ms + self.started_after_ms[i]);
+            let started_ms = kind
+                .has_started
+                .then(|| created_ms + self.started_after_ms[i]);
             let holds = endpoints.by_ref().take(kind.holds as usize);
             let holds = holds.map(|endpoint| {
                 let from = started_ms.or_else(|| held_from.next().copied());
                 (*endpoint, from.unwrap_or(ended_ms))
             });
             EndedProcess {
-                key: self.keys[i],
+                key: self.key(i),
                 created_ms,
                 started_ms,
-                stopping_ms: kind.has_stopping.then(|| ended_ms - self.stopping_before_ms[i]),
+                stopping_ms: kind
+                    .has_stopping
+                    .then(|| ended_ms - self.stopping_before_ms[i]),
                 terminated_ms: kind.has_terminated.then_some(ended_ms),
                 ended_ms,
                 holds: holds.collect(),

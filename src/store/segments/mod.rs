@@ -138,7 +138,11 @@ fn next_range(db: &Connection, sizes: Sizes) -> Result<Option<[i64; 2]>, Error> 
             return Ok(None);
         }
     }
-    Ok(Some(if last == full { whole } else { [sealed + 1, last] }))
+    Ok(Some(if last == full {
+        whole
+    } else {
+        [sealed + 1, last]
+    }))
 }
 
 /// Ranges in which enough of the loose ones have ended, by number.
@@ -174,7 +178,9 @@ fn make(db: &Connection, first: i64, last: i64) -> Result<Sealed, Error> {
     let mut unpacked = Unpacked::default();
     for segment in &old {
         unpack(segment, &mut unpacked)?;
-        let stands = unpacked.processes().filter(|p| loose.binary_search(&p.key).is_err());
+        let stands = unpacked
+            .processes()
+            .filter(|p| loose.binary_search(&p.key).is_err());
         processes.extend(stands);
     }
     rows::take_in_loose(db, first, told_until, &mut processes)?;
@@ -240,7 +246,8 @@ pub(super) fn stored(db: &Connection, first: i64, last: i64) -> Result<Vec<Packe
                     "SELECT data FROM segment_column WHERE name = :name AND last_key = :last",
                 )
                 .and_then(|mut statement| {
-                    let params = named_params! { ":name": column.name(), ":last": segment.last_key };
+                    let params =
+                        named_params! { ":name": column.name(), ":last": segment.last_key };
                     statement.query_row(params, |row| row.get(0)).optional()
                 })
                 .doing("read segments")?

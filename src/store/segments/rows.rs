@@ -164,7 +164,9 @@ pub(super) fn ended_in(
         let from = holds.iter().map(|(endpoint, from, _)| (*endpoint, *from));
         let process = from_row(row, from.collect())?.filter(EndedProcess::fits);
         // Until when it held them follows from its times, and is in no column.
-        let until = process.as_ref().and_then(|p| p.terminated_ms.or(p.stopping_ms));
+        let until = process
+            .as_ref()
+            .and_then(|p| p.terminated_ms.or(p.stopping_ms));
         if process.is_some() && holds.iter().any(|hold| hold.2 != until) {
             return Err(Error::Damaged {
                 what: format!("a hold of process {key} that does not end with it"),
@@ -184,7 +186,9 @@ fn holds_of(db: &Connection, key: i64) -> Result<Vec<Hold>, Error> {
     )
     .and_then(|mut statement| {
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        statement.query_map(named_params! { ":key": key }, read)?.collect()
+        statement
+            .query_map(named_params! { ":key": key }, read)?
+            .collect()
     })
     .doing("read holds")
 }
