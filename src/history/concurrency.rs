@@ -188,21 +188,27 @@ impl Runs {
         let Some(&begin_ms) = self.starts.first() else {
             return Ok(Vec::new());
         };
-        let mut starts = self.starts.iter().copied().peekable();
-        let mut ends = self.ends.iter().copied().peekable();
+        let (mut starts, mut ends) = (&self.starts[..], &self.ends[..]);
         let (mut level, mut peaks) = (0, Vec::new());
         for (from, until) in buckets(begin_ms, end_ms, bucket_ms)? {
             let mut peak = Peak { at_ms: from, level };
             loop {
-                let next = [starts.peek(), ends.peek()].into_iter().flatten().min();
-                let Some(at) = next.copied().filter(|at| *at < until) else {
+                let next = |times: &[i64]| times.first().copied().unwrap_or(i64::MAX);
+                let at = next(starts).min(next(ends));
+                if at >= until {
                     break;
-                };
+                }
                 // All that happens at a moment has happened then.
-                while starts.next_if_eq(&at).is_some() {
+                while let [first, rest @ ..] = starts
+                    && *first == at
+                {
+                    starts = rest;
                     level += 1;
                 }
-                while ends.next_if_eq(&at).is_some() {
+                while let [first, rest @ ..] = ends
+                    && *first == at
+                {
+                    ends = rest;
                     level -= 1;
                 }
                 if at == from || level > peak.level {

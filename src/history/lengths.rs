@@ -230,14 +230,15 @@ impl PhaseLengths {
         self.ended.sort();
         self.not_whole.sort();
         let count = self.ended.len() - self.not_whole.len();
-        let survival = match count {
-            0 => survival_percentiles(std::iter::empty(), 0, &mut self.watched, [0.5, 0.9]),
-            _ => survival_percentiles(
-                counts_without(self.ended.iter(), self.not_whole.iter()),
-                count,
-                &mut self.watched,
-                [0.5, 0.9],
-            ),
+        let qs = [0.5, 0.9];
+        let others = &mut self.watched;
+        let survival = match (count, self.not_whole.is_empty()) {
+            (0, _) => survival_percentiles(std::iter::empty(), 0, others, qs),
+            (_, true) => survival_percentiles(self.ended.counts(), count, others, qs),
+            (_, false) => {
+                let whole = counts_without(self.ended.counts(), self.not_whole.counts());
+                survival_percentiles(whole, count, others, qs)
+            }
         };
         Estimate {
             is_any_watched: count > 0 || !self.watched.is_empty(),
@@ -263,25 +264,16 @@ pub(super) struct Estimate {
 }
 
 /// How many there are of each number of a list, less those of another, which are all among them; both are
-/// in order.
+/// in order, each number with how many there are.
 fn counts_without(
-    all: impl Iterator<Item = i64>,
-    without: impl Iterator<Item = i64>,
+    all: impl Iterator<Item = (i64, usize)>,
+    without: impl Iterator<Item = (i64, usize)>,
 ) -> impl Iterator<Item = (i64, usize)> {
-    let (mut all, mut without) = (all.peekable(), without.peekable());
-    std::iter::from_fn(move || {
-        loop {
-            let value = all.next()?;
-            let mut count = 1;
-            while all.next_if_eq(&value).is_some() {
-                count += 1;
-            }
-            while without.next_if_eq(&value).is_some() {
-                count -= 1;
-            }
-            if count > 0 {
-                return Some((value, count));
-            }
-        }
+    let mut without = without.peekable();
+    all.filter_map(move |(value, count)| {
+        let less = without
+            .next_if(|(other, _)| *other == value)
+            .map_or(0, |(_, less)| less);
+        (count > less).then_some((value, count - less))
     })
 }

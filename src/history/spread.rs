@@ -73,10 +73,9 @@ impl Spread {
         i64::try_from((2 * sum + n).checked_div_euclid(2 * n)?).ok()
     }
 
-    /// In order, each of those that are equal.
-    pub fn iter(&self) -> impl Iterator<Item = i64> {
-        let short = self.short.iter().map(|&millis| i64::from(millis));
-        short.chain(self.long.iter().copied())
+    /// Each length, in order, with how many are so long.
+    pub fn counts(&self) -> impl Iterator<Item = (i64, usize)> {
+        runs(&self.short).chain(runs(&self.long))
     }
 
     /// How many are in the first of them for which this holds: of none after one of which it does not.
@@ -87,6 +86,22 @@ impl Spread {
             false => short,
         }
     }
+}
+
+/// The numbers of a list in order, each with how many there are.
+fn runs<T: Copy + PartialEq + Into<i64>>(mut sorted: &[T]) -> impl Iterator<Item = (i64, usize)> {
+    std::iter::from_fn(move || {
+        let (&first, mut rest) = sorted.split_first()?;
+        let mut count = 1;
+        while let [next, after @ ..] = rest
+            && *next == first
+        {
+            rest = after;
+            count += 1;
+        }
+        sorted = rest;
+        Some((first.into(), count))
+    })
 }
 
 #[cfg(test)]
@@ -109,7 +124,9 @@ mod tests {
             let mut spread = Spread::default();
             lengths.iter().for_each(|&millis| spread.push(millis));
             spread.sort();
-            assert_eq!(spread.iter().collect::<Vec<_>>(), sorted);
+            let equal = sorted.chunk_by(|a, b| a == b);
+            let counts: Vec<(i64, usize)> = equal.map(|equal| (equal[0], equal.len())).collect();
+            assert_eq!(spread.counts().collect::<Vec<_>>(), counts);
             assert_eq!(
                 (spread.min(), spread.max()),
                 (sorted.first().copied(), sorted.last().copied())

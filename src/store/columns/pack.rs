@@ -49,11 +49,16 @@ pub(super) fn unpack(packed: &[u8], count: usize, values: &mut Vec<i64>) -> Opti
 /// One loop for each width, so that the compiler knows it.
 fn widen<const WIDTH: usize>(data: &[u8], least: i64, values: &mut Vec<i64>) {
     let (chunks, _) = data.as_chunks::<WIDTH>();
-    values.extend(chunks.iter().map(|chunk| {
-        let mut bytes = [0; 8];
-        bytes[..WIDTH].copy_from_slice(chunk);
-        least.wrapping_add(u64::from_le_bytes(bytes).cast_signed())
-    }));
+    values.resize(chunks.len(), 0);
+    for (value, chunk) in values.iter_mut().zip(chunks) {
+        let mut above = 0;
+        let mut at = 0;
+        while at < WIDTH {
+            above |= u64::from(chunk[at]) << (8 * at);
+            at += 1;
+        }
+        *value = least.wrapping_add(above.cast_signed());
+    }
 }
 
 #[cfg(test)]
