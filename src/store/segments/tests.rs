@@ -566,3 +566,27 @@ fn half_a_segment_is_none() {
     assert_eq!(pair.count("SELECT count(*) FROM segment", 0), before);
     pair.check(&everything());
 }
+
+/// A file from before there were segments answers the same without and with them.
+#[test]
+fn an_older_file_gets_segments_and_answers_the_same() {
+    let mut pair = Pair::new();
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/schema/v4.db");
+    for (store, history) in pair.stores.iter_mut().zip(&mut pair.histories) {
+        let path = store.path().with_extension("old");
+        std::fs::copy(fixture, &path).unwrap();
+        let sizes = store.sizes;
+        *store = Store::open(&path).unwrap();
+        store.sizes = sizes;
+        *history = History::open(&path).unwrap();
+    }
+    pair.check(&everything());
+    pair.stores[0].sizes = Sizes {
+        unit: 1,
+        full: 2,
+        enough: 1,
+    };
+    let sealed = pair.stores[0].rebuild(|_| ()).unwrap();
+    assert!(sealed.processes > 0, "{sealed:?}");
+    pair.check(&everything());
+}
