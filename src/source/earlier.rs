@@ -98,7 +98,8 @@ mod tests {
             let read = Walk::new(text.as_bytes(), 0).processes(&mut earlier);
             let alone = Walk::new(text.as_bytes(), 0).processes(&mut Earlier::default());
             assert_eq!(read.processes, alone.processes, "{text}");
-            let reasons = |bad: &[Bad]| bad.iter().map(|bad| bad.reason.clone()).collect::<Vec<_>>();
+            let reasons =
+                |bad: &[Bad]| bad.iter().map(|bad| bad.reason.clone()).collect::<Vec<_>>();
             assert_eq!(reasons(&read.bad), reasons(&alone.bad), "{text}");
             all.push(
                 read.processes

@@ -20,8 +20,7 @@ const COLUMNS: &str = "p.process_id, v.deployment, v.rooms_allocated, v.rooms_pe
      v.app, v.region, v.status, v.extra, v.exposed_port, v.additional_ports,
      e.endpoint_id, e.host, e.port, x.transport_type, x.name, x.extra,
      p.process_key, p.versions, p.outcome, p.first_seen_ms, p.lost_ms, s.first_ms";
-const LATEST: &str =
-    "JOIN version v ON v.process_key = p.process_key AND v.version = p.versions
+const LATEST: &str = "JOIN version v ON v.process_key = p.process_key AND v.version = p.versions
      LEFT JOIN exposed_port x ON x.exposed_port_id = v.exposed_port
      LEFT JOIN endpoint e ON e.endpoint_id = x.endpoint_id";
 const LAST_SEEN: &str = "(SELECT max(coalesce(i.last_ms, t.last_ms))

@@ -8,9 +8,7 @@ use rusqlite::{Connection, params};
 use super::holds::{changes, write_holds};
 use super::recorder::Recorder;
 use super::tracked::{Sighting, Tracked, Unwritten};
-use super::versions::{
-    EndedVersion, VersionRow, end_versions, first_seen_ended, insert_versions,
-};
+use super::versions::{EndedVersion, VersionRow, end_versions, first_seen_ended, insert_versions};
 use super::words::StateIds;
 use crate::Error;
 use crate::error::Doing;

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::pending::{ClosedSighting, Pending};
 use super::roster::Roster;
+use super::segments::{Sizes, seal_what_is_far_back};
 use super::words::Words;
 use crate::Error;
 use crate::error::Doing;
@@ -190,8 +191,9 @@ impl Recorder {
     }
 
     /// Ends the transaction: all snapshots so far are in the file.
-    pub fn commit(&mut self, db: &Connection) -> Result<(), Error> {
+    pub fn commit(&mut self, db: &Connection, sizes: Sizes) -> Result<(), Error> {
         self.write_pending(db)?;
+        while seal_what_is_far_back(db, sizes)?.segments > 0 {}
         db.execute_batch("COMMIT").doing("commit a snapshot")?;
         self.roster.forget_the_gone();
         self.committed = self.stream;

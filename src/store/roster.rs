@@ -85,7 +85,10 @@ impl Roster {
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tracked> {
-        self.places.iter_mut().flatten().map(|tracked| &mut **tracked)
+        self.places
+            .iter_mut()
+            .flatten()
+            .map(|tracked| &mut **tracked)
     }
 
     /// Forgets those that neither the latest snapshot nor the one in progress shows, once the file has

@@ -4,11 +4,16 @@ use rusqlite::{Transaction, TransactionBehavior, named_params};
 
 use super::ledger::insert_aside;
 use super::recorder::Recorder;
+use super::segments::seal_some;
 use super::snapshot_writer::{Recorded, SnapshotWriter, roll_back};
 use super::{Store, words::Words};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{SetAside, Snapshot, UtcMillis};
+
+/// At most so many segments are made at the end of a run, some milliseconds each: a file that has none
+/// yet gets them run by run.
+const SEALED_BY_A_RUN: u64 = 2;
 
 /// What a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +171,9 @@ impl Run<'_> {
         if db.is_autocommit() {
             return Ok(());
         }
-        self.recorder.commit(db).inspect_err(|_| roll_back(db))
+        self.recorder
+            .commit(db, self.store.sizes)
+            .inspect_err(|_| roll_back(db))
     }
 
     /// Goes on with another stream: snapshots from `source`, all about one app, continue those that
@@ -218,6 +225,7 @@ impl Run<'_> {
             &mut self.totals,
             self.gathers,
             observed_at,
+            self.store.sizes,
         )
     }
 
@@ -242,9 +250,12 @@ impl Run<'_> {
     /// [`Error::Sqlite`].
     pub fn finish(mut self, ending: &Ending) -> Result<Recorded, Error> {
         self.commit()?;
-        let db =
-            Transaction::new_unchecked(&self.store.connection, TransactionBehavior::Immediate)
-                .doing("finish a run")?;
+        let sizes = self.store.sizes;
+        if self.kind == RunKind::Import {
+            self.store.seal_all(|_| ())?;
+        }
+        let db = Transaction::new_unchecked(&self.store.connection, TransactionBehavior::Immediate)
+            .doing("finish a run")?;
         if self.kind == RunKind::Import {
             self.recorder.begin(&db)?;
             // Nothing will continue this stream, so its sightings are closed.
@@ -268,6 +279,7 @@ impl Run<'_> {
             })
         })
         .doing("finish a run")?;
+        seal_some(&db, sizes, SEALED_BY_A_RUN)?;
         db.commit().doing("finish a run")?;
         Ok(self.totals)
     }

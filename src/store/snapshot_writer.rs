@@ -12,6 +12,7 @@ use super::known::set_watermarks;
 use super::ledger::{insert_aside, insert_gap};
 use super::observe::Seen;
 use super::recorder::Recorder;
+use super::segments::Sizes;
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Extent, Gap, Process, SetAside, UtcMillis, Watermark};
@@ -44,6 +45,7 @@ pub struct SnapshotWriter<'r> {
     last_app: Option<String>,
     /// How many rows may gather before they are committed.
     gathers: usize,
+    sizes: Sizes,
     is_whole: bool,
 }
 
@@ -54,6 +56,7 @@ impl<'r> SnapshotWriter<'r> {
         totals: &'r mut Recorded,
         gathers: usize,
         observed_at: UtcMillis,
+        sizes: Sizes,
     ) -> Result<Self, Error> {
         let writer = Self {
             db,
@@ -67,6 +70,7 @@ impl<'r> SnapshotWriter<'r> {
             apps: BTreeSet::new(),
             last_app: None,
             gathers,
+            sizes,
             is_whole: false,
         };
         if db.is_autocommit() {
@@ -136,12 +140,7 @@ impl<'r> SnapshotWriter<'r> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn gap(&mut self, gap: &Gap) -> Result<(), Error> {
-        insert_gap(
-            self.db,
-            &mut self.recorder.words,
-            self.recorder.run_id,
-            gap,
-        )
+        insert_gap(self.db, &mut self.recorder.words, self.recorder.run_id, gap)
     }
 
     /// Records how far the record of an app is whole now, in place of what was known of it before.
@@ -180,7 +179,7 @@ impl<'r> SnapshotWriter<'r> {
             .lose_absent(self.db, extent, &self.apps, &mut self.recorded)?;
         self.count()?;
         if self.recorder.pending.len() >= self.gathers {
-            self.recorder.commit(self.db)?;
+            self.recorder.commit(self.db, self.sizes)?;
         }
         self.is_whole = true;
         self.totals.add(self.recorded);

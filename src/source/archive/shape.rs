@@ -158,11 +158,7 @@ fn snapshot(walk: &mut Walk<'_>, time_only: bool, earlier: &mut Earlier) -> Opti
     }
 }
 
-fn processes(
-    walk: &mut Walk<'_>,
-    time_only: bool,
-    earlier: &mut Earlier,
-) -> Result<List, String> {
+fn processes(walk: &mut Walk<'_>, time_only: bool, earlier: &mut Earlier) -> Result<List, String> {
     if walk.peek() != Some(b'[') {
         return Err("processes: not an array".to_owned());
     }
