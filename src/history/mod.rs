@@ -26,6 +26,7 @@ mod rates;
 mod reading;
 mod rollout;
 mod rooms;
+mod run_count;
 mod scan;
 mod schema;
 mod sql;

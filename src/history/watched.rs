@@ -3,6 +3,7 @@
 use rusqlite::named_params;
 use serde::Serialize;
 
+use super::deployments::PLACES;
 use super::looks::PAUSE_MS;
 use super::{Question, Reading};
 use crate::Error;
@@ -111,12 +112,12 @@ impl Reading<'_> {
     /// Whether any process of these apps that is on record had been created by then.
     fn were_there(&self, about: &Question, at_ms: i64) -> Result<bool, Error> {
         self.db
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT EXISTS (
-                     SELECT 1 FROM process
-                     WHERE created_ms < :at AND app IN (SELECT w.word_id FROM word w
-                         WHERE w.text IN (SELECT value FROM json_each(:apps))))",
-            )
+                     SELECT 1 FROM ({PLACES})
+                     WHERE first_created_ms < :at AND app IN (SELECT w.word_id FROM word w
+                         WHERE w.text IN (SELECT value FROM json_each(:apps))))"
+            ))
             .and_then(|mut statement| {
                 let params = named_params! { ":at": at_ms, ":apps": about.filter().apps };
                 statement.query_row(params, |row| row.get(0))

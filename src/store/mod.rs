@@ -6,6 +6,7 @@
 //! Limits: one open [`Run`] a [`Store`]; memory is bounded by the processes in the latest snapshot.
 
 mod absence;
+mod derived;
 mod file;
 #[cfg(feature = "sync")]
 mod filters;
@@ -14,6 +15,7 @@ mod known;
 mod ledger;
 mod lock;
 mod observe;
+mod pace;
 mod recorder;
 mod rows;
 mod run;
@@ -29,6 +31,7 @@ pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
 pub(crate) use filters::RejectedFilter;
 pub use known::OpenProcess;
 pub use lock::Lock;
+pub(crate) use pace::paces;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,
 };

@@ -3,6 +3,7 @@
 use rusqlite::named_params;
 
 use super::ledger::insert_aside;
+use super::pace::keep_paces;
 use super::recorder::Recorder;
 use super::snapshot_writer::{Recorded, SnapshotWriter};
 use super::{Store, words::Words};
@@ -237,6 +238,7 @@ impl Run<'_> {
             })
         })
         .doing("finish a run")?;
+        keep_paces(&db)?;
         db.commit().doing("finish a run")?;
         Ok(self.totals)
     }
