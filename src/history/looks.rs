@@ -33,6 +33,14 @@ pub(super) struct Looks<'r> {
     pub then_ms: i64,
 }
 
+/// Apps that were looked at together.
+pub(super) struct Alike {
+    /// Their names.
+    pub apps: Vec<String>,
+    /// As looks are told apart: a word, or [`ARCHIVES`], or both.
+    looked_at: Vec<i64>,
+}
+
 /// When an app was out of sight.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -115,34 +123,64 @@ impl<'r> Reading<'r> {
     /// The apps asked about that are on record, those together that were looked at by the same looks:
     /// archives show all that they show at once, a sync one. Those asked about, or all, where none is
     /// on record.
-    pub fn looked_at_alike(&self, about: &Question) -> Result<Vec<Vec<String>>, Error> {
-        let apps: Vec<(String, bool)> = self
+    pub fn looked_at_alike(&self, about: &Question) -> Result<Vec<Alike>, Error> {
+        let apps: Vec<(String, i64, bool, bool)> = self
             .db
-            .prepare_cached(
-                &format!("SELECT text, EXISTS (SELECT 1 FROM look_stretch s WHERE s.app = word_id) AS synced
+            .prepare_cached(&format!(
+                "WITH looked AS MATERIALIZED ({ALL_LOOKED_AT})
+                 SELECT text, word_id, word_id IN (SELECT app FROM looked) AS synced,
+                        word_id IN (SELECT app FROM archive_app) AS archived
                  FROM word
-                 WHERE word_id IN (SELECT app FROM ({ALL_LOOKED_AT}) UNION SELECT app FROM archive_app)
+                 WHERE word_id IN (SELECT app FROM looked UNION SELECT app FROM archive_app)
                    AND (:apps IS NULL OR text IN (SELECT value FROM json_each(:apps)))
-                 ORDER BY text"),
-            )
+                 ORDER BY text"
+            ))
             .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get("text")?, row.get("synced")?));
+                let read = |row: &rusqlite::Row<'_>| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                };
                 statement
                     .query_map(&[(":apps", &about.filter().apps)], read)?
                     .collect()
             })
             .doing("read which apps are on record")?;
-        let (synced, archived): (Vec<_>, Vec<_>) =
-            apps.into_iter().partition(|(_, synced)| *synced);
-        let mut alike: Vec<Vec<String>> = synced.into_iter().map(|(app, _)| vec![app]).collect();
-        let archived: Vec<String> = archived.into_iter().map(|(app, _)| app).collect();
-        if !archived.is_empty() || alike.is_empty() {
-            alike.push(match archived.is_empty() {
-                true => about.apps.clone(),
-                false => archived,
+        let mut alike = Vec::new();
+        let mut archived = Alike {
+            apps: Vec::new(),
+            looked_at: vec![ARCHIVES],
+        };
+        for (app, word, is_synced, is_archived) in apps {
+            if is_synced {
+                alike.push(Alike {
+                    apps: vec![app],
+                    looked_at: [word]
+                        .into_iter()
+                        .chain(is_archived.then_some(ARCHIVES))
+                        .collect(),
+                });
+            } else {
+                archived.apps.push(app);
+            }
+        }
+        if !archived.apps.is_empty() {
+            alike.push(archived);
+        } else if alike.is_empty() {
+            alike.push(Alike {
+                apps: about.apps.clone(),
+                looked_at: Vec::new(),
             });
         }
         Ok(alike)
+    }
+
+    /// The looks by `then` at apps that were looked at together.
+    pub fn looks_at(&self, alike: &Alike, then: UtcMillis) -> Looks<'r> {
+        Looks {
+            reading: *self,
+            apps: alike.looked_at.clone(),
+            all: false,
+            then_ms: then.millis(),
+        }
     }
 
     /// When each of the apps asked about came under observation: with the first look of a sync, else
@@ -167,11 +205,10 @@ impl<'r> Reading<'r> {
             .and_then(Iterator::collect)
             .doing("read when apps were first seen")?;
         let mut watches = BTreeMap::new();
-        for apps in self.looked_at_alike(about)? {
-            let only = Question::default().only_apps(apps.iter().cloned());
-            let looks = self.looks(only.filter().apps.as_deref(), UtcMillis::MAX)?;
+        for alike in self.looked_at_alike(about)? {
+            let looks = self.looks_at(&alike, UtcMillis::MAX);
             let pauses = looks.pauses(i64::MIN, i64::MAX)?;
-            for app_id in apps {
+            for app_id in alike.apps {
                 let Some(begin_ms) = begins.get(&app_id) else {
                     continue; // looked at, and nobody was there
                 };

@@ -85,9 +85,11 @@ impl Looks<'_> {
         let loose = self.loose()?;
         let is_loose: HashSet<i64> = loose.iter().map(|run| run.run_id).collect();
         let mut at_edges = HashSet::new();
+        let mut last = None;
         for edge in cut.edges {
             self.each_run(edge, |run| {
-                if !is_loose.contains(&run) {
+                // A run's looks mostly stand side by side.
+                if last.replace(run) != Some(run) && !is_loose.contains(&run) {
                     at_edges.insert(run);
                 }
             })?;
