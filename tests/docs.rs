@@ -47,7 +47,7 @@ fn column(db: &Connection, query: &str) -> Vec<String> {
 #[test]
 fn every_column_of_every_view_is_documented_in_its_place() {
     let (_folder, db, names) =
-        names("type = 'view' AND name NOT IN ('exposed_port_json', 'process_seen')");
+        names("type = 'view' AND name NOT IN ('exposed_port_json', 'process_seen', 'run_looked')");
     let views = views();
     let mut documented: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
     documented.sort_unstable();

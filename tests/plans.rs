@@ -182,7 +182,7 @@ fn obvious_filters_are_look_ups() {
     let views = db
         .prepare(
             "SELECT name FROM sqlite_schema
-             WHERE type = 'view' AND name NOT IN ('exposed_port_json', 'process_seen')",
+             WHERE type = 'view' AND name NOT IN ('exposed_port_json', 'process_seen', 'run_looked')",
         )
         .unwrap()
         .query_map([], |row| row.get::<_, String>(0))

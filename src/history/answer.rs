@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::deployments::PLACES;
 use super::{Question, Reading, Unwatched, Watched, Window};
 use crate::Error;
 use crate::error::Doing;
@@ -185,13 +186,11 @@ impl Reading<'_> {
             "app_id" => "app = (SELECT word_id FROM word WHERE text = :name)",
             "region" => "region = (SELECT word_id FROM word WHERE text = :name)",
             // On record as a number or as a text.
-            _ => {
-                "deployment IN (:name, CAST(:name AS INTEGER)) AND CAST(deployment AS TEXT) = :name"
-            }
+            _ => "CAST(deployment AS TEXT) = :name",
         };
         self.db
             .prepare_cached(&format!(
-                "SELECT EXISTS (SELECT 1 FROM process WHERE {condition})"
+                "SELECT EXISTS (SELECT 1 FROM ({PLACES}) WHERE {condition})"
             ))
             .and_then(|mut statement| statement.query_row(&[(":name", name)], |row| row.get(0)))
             .doing("read what is on record")
@@ -206,8 +205,8 @@ impl Reading<'_> {
         };
         self.db
             .prepare_cached(&format!(
-                "SELECT {column} AS name FROM process
-                 GROUP BY name ORDER BY max(created_ms) DESC, name LIMIT {}",
+                "SELECT {column} AS name FROM ({PLACES})
+                 GROUP BY name ORDER BY max(last_created_ms) DESC, name LIMIT {}",
                 NeverRecorded::MOST
             ))
             .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
@@ -223,6 +222,7 @@ impl Reading<'_> {
             .prepare_cached(
                 "SELECT since_ms, until_ms, filter, hidden_at_least, reason FROM gaps
                  WHERE since_ms < :until AND until_ms > :since
+                   AND since_ms > :since - (SELECT max(g.until_ms - g.since_ms) FROM gap g)
                    AND (:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
                    AND (:regions IS NULL OR region IS NULL
                         OR region IN (SELECT value FROM json_each(:regions)))

@@ -1,9 +1,9 @@
 //! What period does the record cover, which runs failed, and what is missing?
 
-use rusqlite::named_params;
 use serde::Serialize;
 
 use super::answer::Exclusions;
+use super::run_count::Cut;
 use super::{Answer, CoverageGap, Health, History, Question, Reading, Row};
 use crate::Error;
 use crate::error::Doing;
@@ -149,40 +149,81 @@ impl History {
 impl Reading<'_> {
     fn coverage(&self, question: &Question) -> Result<CoverageReport, Error> {
         let mut answer = self.answer("coverage", question, Exclusions::default(), Vec::new())?;
-        answer.rows = answer.coverage.gaps.clone();
+        let gaps = answer.coverage.gaps.clone();
+        answer.rows.clone_from(&gaps);
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
-        let run_results = self
-            .db
-            .query_row(
-                "SELECT count(*) FILTER (WHERE result = 'complete'),
-                        count(*) FILTER (WHERE result = 'partial'),
-                        count(*) FILTER (WHERE result = 'failed'),
-                        count(*) FILTER (WHERE result = 'unfinished')
-                 FROM run WHERE started_ms >= :since AND started_ms < :until",
-                named_params! { ":since": since, ":until": until },
-                |row| {
-                    let count = |i| row.get::<_, i64>(i).map(i64::cast_unsigned);
-                    Ok(RunCounts {
-                        complete: count(0)?,
-                        partial: count(1)?,
-                        failed: count(2)?,
-                        unfinished: count(3)?,
-                    })
-                },
-            )
-            .doing("count runs")?;
         let troubled_runs = self.runs(
-            "started_at_ms >= :since AND started_at_ms < :until AND result <> 'complete'",
+            "run_id IN (SELECT run_id FROM run INDEXED BY run_troubled
+                        WHERE result <> 'complete' AND started_ms >= :since AND started_ms < :until
+                        ORDER BY run_id DESC LIMIT 20)",
             &[(":since", &since), (":until", &until)],
             20,
         )?;
+        let run_results = self.run_results(since, until)?;
         Ok(CoverageReport {
             answer,
             run_results,
             troubled_runs,
-            health: self.health(question)?,
+            health: self.health(question, &gaps)?,
             watermarks: self.watermarks_of(question)?,
         })
+    }
+
+    /// How many runs that were begun in a stretch of time ended how.
+    fn run_results(&self, since_ms: i64, until_ms: i64) -> Result<RunCounts, Error> {
+        let mut counts = RunCounts::default();
+        let cut = Cut::of(since_ms, until_ms);
+        for (size, (from, until)) in cut.wholes() {
+            self.count_runs(
+                &mut counts,
+                "SELECT result, sum(runs) FROM run_count
+                 WHERE kind IN ('sync', 'import', 'library')
+                   AND result IN ('complete', 'partial', 'failed')
+                   AND size = :size AND stretch >= :from AND stretch < :until
+                 GROUP BY result",
+                &[(":size", &size), (":from", &from), (":until", &until)],
+            )?;
+        }
+        for (from, until) in cut.edges {
+            self.count_runs(
+                &mut counts,
+                "SELECT result, count(*) FROM run
+                 WHERE started_ms >= :from AND started_ms < :until AND result <> 'unfinished'
+                 GROUP BY result",
+                &[(":from", &from), (":until", &until)],
+            )?;
+        }
+        self.count_runs(
+            &mut counts,
+            "SELECT result, count(*) FROM run INDEXED BY run_unfinished
+             WHERE kind IN ('sync', 'import', 'library') AND result = 'unfinished'
+               AND started_ms >= :from AND started_ms < :until
+             GROUP BY result",
+            &[(":from", &since_ms), (":until", &until_ms)],
+        )?;
+        Ok(counts)
+    }
+
+    /// Adds what a statement counts, by result.
+    fn count_runs(
+        &self,
+        counts: &mut RunCounts,
+        query: &str,
+        values: &[(&str, &dyn rusqlite::ToSql)],
+    ) -> Result<(), Error> {
+        let mut statement = self.db.prepare_cached(query).doing("count runs")?;
+        let mut rows = statement.query(values).doing("count runs")?;
+        while let Some(row) = rows.next().doing("count runs")? {
+            let result: String = row.get(0).doing("count runs")?;
+            let runs = row.get::<_, i64>(1).doing("count runs")?.cast_unsigned();
+            match result.as_str() {
+                "complete" => counts.complete += runs,
+                "partial" => counts.partial += runs,
+                "failed" => counts.failed += runs,
+                _ => counts.unfinished += runs,
+            }
+        }
+        Ok(())
     }
 
     fn watermarks_of(&self, question: &Question) -> Result<Vec<WatermarkRow>, Error> {

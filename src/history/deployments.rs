@@ -20,6 +20,15 @@ pub struct Deployed {
     pub first_created_at: UtcMillis,
 }
 
+/// Where there are processes: what is kept of most, and the rows of those that came since.
+pub(super) const PLACES: &str =
+    "SELECT app, region, deployment, processes, lost, first_created_ms, last_created_ms,
+            first_seen_ms
+     FROM place
+     UNION ALL
+     SELECT app, region, deployment, 1, outcome = 'lost', created_ms, created_ms, first_seen_ms
+     FROM process WHERE process_key > (SELECT process_key FROM placed)";
+
 impl History {
     /// The deployments of the apps and in the regions asked about, app by app in order of the creation
     /// of their first process; the window is not used.
@@ -37,7 +46,12 @@ impl Reading<'_> {
         let mut statement = self
             .db
             .prepare_cached(&format!(
-                "SELECT app_id, deployment_id, min(created_at_ms) AS first_ms FROM processes
+                "SELECT app_id, deployment_id, min(first_created_ms) AS first_ms
+                 FROM (SELECT a.text AS app_id, r.text AS region, p.deployment AS deployment_id,
+                              p.first_created_ms
+                       FROM ({PLACES}) p
+                       JOIN word a ON a.word_id = p.app
+                       JOIN word r ON r.word_id = p.region)
                  WHERE {FILTER}
                  GROUP BY app_id, deployment_id ORDER BY app_id, first_ms, deployment_id"
             ))

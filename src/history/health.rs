@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::named_params;
 use serde::Serialize;
 
 use super::question::FILTER;
-use super::{History, Question, Reading, RunRow};
+use super::run_count::LONG;
+use super::{CoverageGap, History, Question, Reading, RunRow, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::UtcMillis;
-use crate::store::time;
+use crate::store::{paces, time};
 
 /// The fare of the recording. Runs are those of the whole file, since a run may be about several
 /// apps; the rest is what the question is about.
@@ -48,8 +50,26 @@ impl History {
 
 impl Reading<'_> {
     fn last_complete_sync(&self) -> Result<Option<RunRow>, Error> {
-        let complete = "kind = 'sync' AND result = 'complete'";
-        Ok(self.runs(complete, &[], 1)?.pop())
+        match self.last_run(&["complete"])? {
+            Some(run) => Ok(self.runs("run_id = :run", &[(":run", &run)], 1)?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    /// The number of the latest sync that ended so, as the ledger counts them.
+    fn last_run(&self, results: &[&str]) -> Result<Option<i64>, Error> {
+        self.db
+            .prepare_cached(
+                "SELECT max(last_id) FROM run_count
+                 WHERE kind = 'sync' AND result IN (SELECT value FROM json_each(:results)) AND size = :size",
+            )
+            .and_then(|mut statement| {
+                let params = named_params! {
+                    ":results": serde_json::json!(results).to_string(), ":size": LONG,
+                };
+                statement.query_row(params, |row| row.get(0))
+            })
+            .doing("read the last runs")
     }
 
     fn last_looks(&self) -> Result<BTreeMap<String, UtcMillis>, Error> {
@@ -67,36 +87,46 @@ impl Reading<'_> {
         Ok(looks)
     }
 
-    pub(super) fn health(&self, question: &Question) -> Result<Health, Error> {
+    /// The fare of the recording, where these gaps touch what is asked about.
+    pub(super) fn health(
+        &self,
+        question: &Question,
+        gaps: &[CoverageGap],
+    ) -> Result<Health, Error> {
         Ok(Health {
             last_complete_sync: self.last_complete_sync()?,
             failed_syncs_in_a_row: self.failed_syncs_in_a_row()?,
-            hidden_at_least: self
-                .gaps_touching(question)?
-                .iter()
-                .filter_map(|gap| gap.hidden_at_least)
-                .sum(),
+            hidden_at_least: gaps.iter().filter_map(|gap| gap.hidden_at_least).sum(),
             longest_safe_interval_ms: self.longest_safe_interval(question)?,
         })
     }
 
     fn failed_syncs_in_a_row(&self) -> Result<u64, Error> {
+        let recorded = self.last_run(&["complete", "partial"])?;
+        let failed = self.last_run(&["failed"])?;
         self.db
             .prepare_cached(
-                "SELECT count(*) FROM run
-                 WHERE kind = 'sync'
-                   AND run_id > coalesce((SELECT max(run_id) FROM run
-                                          WHERE kind = 'sync' AND result IN ('complete', 'partial')),
-                                         0)
+                "SELECT count(*) FROM run INDEXED BY run_troubled
+                 WHERE kind = 'sync' AND result <> 'complete' AND run_id > :recorded
                    AND (result = 'failed'
-                        OR run_id < (SELECT max(run_id) FROM run WHERE kind = 'sync'))",
+                        OR run_id < max(:failed,
+                                        (SELECT coalesce(max(run_id), 0) FROM run
+                                         WHERE kind = 'sync' AND result = 'unfinished')))",
             )
-            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+            .and_then(|mut statement| {
+                let params = named_params! {
+                    ":recorded": recorded.unwrap_or(0), ":failed": failed.unwrap_or(0),
+                };
+                statement.query_row(params, |row| row.get::<_, i64>(0))
+            })
             .map(i64::cast_unsigned)
             .doing("count failed runs")
     }
 
     fn longest_safe_interval(&self, question: &Question) -> Result<Option<i64>, Error> {
+        if question.window == Window::default() && question.deployments.is_empty() {
+            return self.shortest_stretch(question);
+        }
         let filter = question.filter();
         let (since, until) = (question.window.since_ms(), question.window.until_ms());
         self.db
@@ -119,5 +149,31 @@ impl Reading<'_> {
                 )
             })
             .doing("read the rate of creation")
+    }
+
+    /// The same of all processes of the apps and regions asked about, as it is kept.
+    fn shortest_stretch(&self, question: &Question) -> Result<Option<i64>, Error> {
+        let words = |names: &[String]| {
+            let names = serde_json::Value::from(names.to_vec()).to_string();
+            self.db
+                .prepare_cached(
+                    "SELECT word_id FROM word WHERE text IN (SELECT value FROM json_each(:names))",
+                )
+                .and_then(|mut statement| {
+                    statement
+                        .query_map(named_params! { ":names": names }, |row| row.get(0))?
+                        .collect::<Result<Vec<i64>, _>>()
+                })
+                .doing("read the rate of creation")
+        };
+        let (apps, regions) = (words(&question.apps)?, words(&question.regions)?);
+        let is_asked = |(app, region): &(i64, i64)| {
+            (question.apps.is_empty() || apps.contains(app))
+                && (question.regions.is_empty() || regions.contains(region))
+        };
+        let paces = paces(self.db)?
+            .into_iter()
+            .filter(|(place, _)| is_asked(place));
+        Ok(paces.filter_map(|(_, pace)| pace.shortest_ms).min())
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::named_params;
+use rusqlite::{OptionalExtension, named_params};
 
-use super::{Question, Reading, Window};
+use super::deployments::PLACES;
+use super::{Question, Reading};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::UtcMillis;
@@ -18,13 +19,26 @@ pub(super) fn is_unseen(last_seen: UtcMillis, by_ms: i64) -> bool {
     by_ms - last_seen.millis() > PAUSE_MS
 }
 
+/// What archives look at, where looks are told apart by app.
+pub(super) const ARCHIVES: i64 = -1;
+
 /// The looks that may have shown some apps, or any.
 pub(super) struct Looks<'r> {
-    reading: Reading<'r>,
-    /// The streams that are about these apps, in which they stand in order of time.
-    streams: Vec<i64>,
+    pub reading: Reading<'r>,
+    /// The apps, and [`ARCHIVES`] if those look at one of them; no others.
+    pub apps: Vec<i64>,
+    /// Whether these are all that there are.
+    pub all: bool,
     /// None later than this.
-    then_ms: i64,
+    pub then_ms: i64,
+}
+
+/// Apps that were looked at together.
+pub(super) struct Alike {
+    /// Their names.
+    pub apps: Vec<String>,
+    /// As looks are told apart: a word, or [`ARCHIVES`], or both.
+    looked_at: Vec<i64>,
 }
 
 /// When an app was out of sight.
@@ -73,23 +87,30 @@ impl<'r> Reading<'r> {
     /// The looks by `then` that may have shown these apps, a list as JSON; any where there is none. What
     /// is about no app in particular is an archive.
     pub fn looks(&self, apps: Option<&str>, then: UtcMillis) -> Result<Looks<'r>, Error> {
-        let streams = self
-            .db
-            .prepare_cached(
-                "WITH asked AS (
-                     SELECT word_id FROM word WHERE text IN (SELECT value FROM json_each(:apps)))
-                 SELECT stream_id FROM stream
-                 WHERE :apps IS NULL OR app IN asked
-                    OR (app IS NULL AND EXISTS (SELECT 1 FROM archive_app x WHERE x.app IN asked))",
-            )
-            .and_then(|mut statement| {
-                let streams = statement.query_map(&[(":apps", &apps)], |row| row.get(0))?;
-                streams.collect()
-            })
-            .doing("read what looked")?;
+        let looked_at = match apps {
+            Some(apps) => self
+                .db
+                .prepare_cached(
+                    "WITH asked AS (
+                         SELECT word_id FROM word WHERE text IN (SELECT value FROM json_each(:apps)))
+                     SELECT word_id FROM asked
+                     UNION ALL SELECT :archives
+                     WHERE EXISTS (SELECT 1 FROM archive_app x WHERE x.app IN asked)",
+                )
+                .and_then(|mut statement| {
+                    let params = named_params! { ":apps": apps, ":archives": ARCHIVES };
+                    let apps = statement.query_map(params, |row| row.get(0))?;
+                    apps.collect()
+                }),
+            None => self
+                .db
+                .prepare_cached(ALL_LOOKED_AT)
+                .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect()),
+        };
         Ok(Looks {
             reading: *self,
-            streams,
+            apps: looked_at.doing("read what looked")?,
+            all: apps.is_none(),
             then_ms: then.millis(),
         })
     }
@@ -102,35 +123,64 @@ impl<'r> Reading<'r> {
     /// The apps asked about that are on record, those together that were looked at by the same looks:
     /// archives show all that they show at once, a sync one. Those asked about, or all, where none is
     /// on record.
-    pub fn looked_at_alike(&self, about: &Question) -> Result<Vec<Vec<String>>, Error> {
-        let apps: Vec<(String, bool)> = self
+    pub fn looked_at_alike(&self, about: &Question) -> Result<Vec<Alike>, Error> {
+        let apps: Vec<(String, i64, bool, bool)> = self
             .db
-            .prepare_cached(
-                "SELECT text, EXISTS (SELECT 1 FROM stream t WHERE t.app = word_id) AS synced
+            .prepare_cached(&format!(
+                "WITH looked AS MATERIALIZED ({ALL_LOOKED_AT})
+                 SELECT text, word_id, word_id IN (SELECT app FROM looked) AS synced,
+                        word_id IN (SELECT app FROM archive_app) AS archived
                  FROM word
-                 WHERE word_id IN (SELECT app FROM stream WHERE app IS NOT NULL
-                                   UNION SELECT app FROM archive_app)
+                 WHERE word_id IN (SELECT app FROM looked UNION SELECT app FROM archive_app)
                    AND (:apps IS NULL OR text IN (SELECT value FROM json_each(:apps)))
-                 ORDER BY text",
-            )
+                 ORDER BY text"
+            ))
             .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get("text")?, row.get("synced")?));
+                let read = |row: &rusqlite::Row<'_>| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                };
                 statement
                     .query_map(&[(":apps", &about.filter().apps)], read)?
                     .collect()
             })
             .doing("read which apps are on record")?;
-        let (synced, archived): (Vec<_>, Vec<_>) =
-            apps.into_iter().partition(|(_, synced)| *synced);
-        let mut alike: Vec<Vec<String>> = synced.into_iter().map(|(app, _)| vec![app]).collect();
-        let archived: Vec<String> = archived.into_iter().map(|(app, _)| app).collect();
-        if !archived.is_empty() || alike.is_empty() {
-            alike.push(match archived.is_empty() {
-                true => about.apps.clone(),
-                false => archived,
+        let mut alike = Vec::new();
+        let mut archived = Alike {
+            apps: Vec::new(),
+            looked_at: vec![ARCHIVES],
+        };
+        for (app, word, is_synced, is_archived) in apps {
+            if is_synced {
+                alike.push(Alike {
+                    apps: vec![app],
+                    looked_at: [word]
+                        .into_iter()
+                        .chain(is_archived.then_some(ARCHIVES))
+                        .collect(),
+                });
+            } else {
+                archived.apps.push(app);
+            }
+        }
+        if !archived.apps.is_empty() {
+            alike.push(archived);
+        } else if alike.is_empty() {
+            alike.push(Alike {
+                apps: about.apps.clone(),
+                looked_at: Vec::new(),
             });
         }
         Ok(alike)
+    }
+
+    /// The looks by `then` at apps that were looked at together.
+    pub fn looks_at(&self, alike: &Alike, then: UtcMillis) -> Looks<'r> {
+        Looks {
+            reading: *self,
+            apps: alike.looked_at.clone(),
+            all: false,
+            then_ms: then.millis(),
+        }
     }
 
     /// When each of the apps asked about came under observation: with the first look of a sync, else
@@ -138,17 +188,15 @@ impl<'r> Reading<'r> {
     pub fn watches(&self, about: &Question) -> Result<BTreeMap<String, Watch>, Error> {
         let mut statement = self
             .db
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT a.text AS app_id,
                         min(p.first_ms,
-                            coalesce((SELECT min((SELECT min(n.observed_at_ms) FROM snapshot n
-                                                  WHERE n.stream_id = t.stream_id))
-                                      FROM stream t WHERE t.app = p.app),
+                            coalesce((SELECT min(s.from_ms) FROM look_stretch s WHERE s.app = p.app),
                                      p.first_ms)) AS begin_ms
-                 FROM (SELECT app, min(first_seen_ms) AS first_ms FROM process GROUP BY app) p
+                 FROM (SELECT app, min(first_seen_ms) AS first_ms FROM ({PLACES}) GROUP BY app) p
                  JOIN word a ON a.word_id = p.app
-                 WHERE :apps IS NULL OR a.text IN (SELECT value FROM json_each(:apps))",
-            )
+                 WHERE :apps IS NULL OR a.text IN (SELECT value FROM json_each(:apps))"
+            ))
             .doing("read when apps were first seen")?;
         let begins: BTreeMap<String, i64> = statement
             .query_map(named_params! { ":apps": about.filter().apps }, |row| {
@@ -157,11 +205,10 @@ impl<'r> Reading<'r> {
             .and_then(Iterator::collect)
             .doing("read when apps were first seen")?;
         let mut watches = BTreeMap::new();
-        for apps in self.looked_at_alike(about)? {
-            let only = Question::default().only_apps(apps.iter().cloned());
-            let looks = self.looks(only.filter().apps.as_deref(), UtcMillis::MAX)?;
+        for alike in self.looked_at_alike(about)? {
+            let looks = self.looks_at(&alike, UtcMillis::MAX);
             let pauses = looks.pauses(i64::MIN, i64::MAX)?;
-            for app_id in apps {
+            for app_id in alike.apps {
                 let Some(begin_ms) = begins.get(&app_id) else {
                     continue; // looked at, and nobody was there
                 };
@@ -175,16 +222,27 @@ impl<'r> Reading<'r> {
     }
 }
 
+/// What is looked at, app by app, each found from the one before.
+const ALL_LOOKED_AT: &str = "WITH RECURSIVE looked_at (app) AS (
+         SELECT min(app) FROM look_stretch
+         UNION ALL
+         SELECT (SELECT min(s.app) FROM look_stretch s WHERE s.app > l.app)
+         FROM looked_at l WHERE l.app IS NOT NULL)
+     SELECT app FROM looked_at WHERE app IS NOT NULL";
+
 impl Looks<'_> {
     /// The first and the last.
     pub fn period(&self) -> Result<Option<(i64, i64)>, Error> {
-        let (mut first, mut last) = (None::<i64>, None::<i64>);
-        for stream in &self.streams {
-            let one = self.next(*stream, i64::MIN)?;
-            first = first.into_iter().chain(one).min();
-            last = last.max(self.latest(*stream, i64::MIN, i64::MAX)?);
+        let mut period: Option<(i64, i64)> = None;
+        for app in &self.apps {
+            let Some(first) = self.first(*app)?.filter(|first| *first <= self.then_ms) else {
+                continue;
+            };
+            let last = self.from(*app, self.then_ms)?.map_or(first, |(_, to)| to);
+            period =
+                Some(period.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
         }
-        Ok(first.zip(last))
+        Ok(period)
     }
 
     /// The last.
@@ -192,110 +250,117 @@ impl Looks<'_> {
         Ok(self.period()?.map(|(_, last)| last))
     }
 
-    /// How many runs had one in a window.
-    pub fn runs(&self, window: Window) -> Result<u64, Error> {
-        let runs: i64 = self
+    /// The pauses between two that touch a stretch of time.
+    pub fn pauses(&self, since_ms: i64, until_ms: i64) -> Result<Vec<(i64, i64)>, Error> {
+        let mut stretches = Vec::new();
+        for app in &self.apps {
+            self.stretches(*app, since_ms, until_ms, &mut stretches)?;
+        }
+        let touches = |(from, to): &(i64, i64)| {
+            // What lies between two looks begins a millisecond after the one.
+            *to > since_ms && from.saturating_add(1) < until_ms
+        };
+        Ok(between(stretches).into_iter().filter(touches).collect())
+    }
+
+    /// The stretches of looks at an app from the last that begins by `since_ms` to the first that does not
+    /// begin before `until_ms`: no look that bounds a pause in between is in any other.
+    fn stretches(
+        &self,
+        app: i64,
+        since_ms: i64,
+        until_ms: i64,
+        all: &mut Vec<(i64, i64)>,
+    ) -> Result<(), Error> {
+        let mut statement = self
             .reading
             .db
             .prepare_cached(
-                "SELECT count(DISTINCT run_id) FROM snapshot
-                 WHERE observed_at_ms >= :since AND observed_at_ms < :until
-                   AND observed_at_ms <= :then
-                   AND stream_id IN (SELECT value FROM json_each(:streams))",
+                "SELECT from_ms, to_ms FROM look_stretch
+                 WHERE app = :app AND from_ms <= :then
+                   AND from_ms >= coalesce((SELECT max(s.from_ms) FROM look_stretch s
+                                            WHERE s.app = :app AND s.from_ms <= :since), :since)
+                   AND from_ms <= coalesce((SELECT min(s.from_ms) FROM look_stretch s
+                                            WHERE s.app = :app AND s.from_ms >= :until), :until)
+                 ORDER BY from_ms",
             )
-            .and_then(|mut statement| {
-                let params = named_params! {
-                    ":since": window.since_ms(),
-                    ":until": window.until_ms(),
-                    ":then": self.then_ms,
-                    ":streams": serde_json::Value::from(self.streams.clone()).to_string(),
-                };
-                statement.query_row(params, |row| row.get(0))
-            })
-            .doing("count runs")?;
-        Ok(runs.cast_unsigned())
-    }
-
-    /// The pauses between two that touch a stretch of time.
-    pub fn pauses(&self, since_ms: i64, until_ms: i64) -> Result<Vec<(i64, i64)>, Error> {
-        // Nothing looked where no stream did.
-        let mut all = vec![(i64::MIN, i64::MAX)];
-        for stream in &self.streams {
-            all = both(&all, &self.breaks(*stream, since_ms, until_ms)?);
-        }
-        let is_pause = |(from, to): &(i64, i64)| *from > i64::MIN && *to < i64::MAX;
-        Ok(all.into_iter().filter(is_pause).collect())
-    }
-
-    /// Where one stream has no look for as long as a pause, before its first and after its last ones, too;
-    /// those that touch a stretch of time. By leaps of as much as is no pause: a year of looks by the
-    /// minute takes one step an hour.
-    fn breaks(&self, stream: i64, since_ms: i64, until_ms: i64) -> Result<Vec<(i64, i64)>, Error> {
-        let mut breaks = Vec::new();
-        let mut at = match self.latest(stream, i64::MIN, since_ms)? {
-            Some(before) => before,
-            None => {
-                let first = self.next(stream, since_ms)?.unwrap_or(i64::MAX);
-                breaks.push((i64::MIN, first));
-                first
-            }
+            .doing("read when anything looked")?;
+        let params = named_params! {
+            ":app": app, ":since": since_ms, ":until": until_ms, ":then": self.then_ms,
         };
-        // What lies between two looks begins a millisecond after the one.
-        while at.saturating_add(1) < until_ms {
-            at = match self.latest(stream, at, at.saturating_add(PAUSE_MS))? {
-                Some(later) => later,
-                None => {
-                    let next = self.next(stream, at)?.unwrap_or(i64::MAX);
-                    breaks.push((at, next));
-                    next
-                }
-            };
+        let mut rows = statement.query(params).doing("read when anything looked")?;
+        while let Some(row) = rows.next().doing("read when anything looked")? {
+            let read = |i| row.get(i).doing("read when anything looked");
+            all.push((read(0)?, self.by_then(app, read(1)?)?));
         }
-        Ok(breaks)
+        Ok(())
     }
 
-    /// The last one of a stream after `from` and not after `to`.
-    fn latest(&self, stream: i64, from: i64, to: i64) -> Result<Option<i64>, Error> {
-        self.one("max", stream, from, to)
-    }
-
-    /// The first one of a stream after `from`.
-    fn next(&self, stream: i64, from: i64) -> Result<Option<i64>, Error> {
-        self.one("min", stream, from, i64::MAX)
-    }
-
-    fn one(&self, which: &str, stream: i64, from: i64, to: i64) -> Result<Option<i64>, Error> {
-        let to = to.min(self.then_ms);
+    /// The first look at an app, whenever that was.
+    fn first(&self, app: i64) -> Result<Option<i64>, Error> {
         self.reading
             .db
-            .prepare_cached(&format!(
-                "SELECT {which}(observed_at_ms) FROM snapshot
-                 WHERE stream_id = :stream AND observed_at_ms > :from AND observed_at_ms <= :to"
-            ))
+            .prepare_cached("SELECT min(from_ms) FROM look_stretch WHERE app = :app")
             .and_then(|mut statement| {
-                let params = named_params! { ":stream": stream, ":from": from, ":to": to };
+                statement.query_row(named_params! { ":app": app }, |row| row.get(0))
+            })
+            .doing("read when anything looked")
+    }
+
+    /// The last stretch of looks at an app that begins by then.
+    fn from(&self, app: i64, by_ms: i64) -> Result<Option<(i64, i64)>, Error> {
+        let found: Option<(i64, i64)> = self
+            .reading
+            .db
+            .prepare_cached(
+                "SELECT from_ms, to_ms FROM look_stretch WHERE app = :app AND from_ms <= :by
+                 ORDER BY from_ms DESC LIMIT 1",
+            )
+            .and_then(|mut statement| {
+                let params = named_params! { ":app": app, ":by": by_ms };
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                statement.query_row(params, read).optional()
+            })
+            .doing("read when anything looked")?;
+        found
+            .map(|(from, to)| Ok((from, self.by_then(app, to)?)))
+            .transpose()
+    }
+
+    /// Where a stretch of looks at an app ends, of which only those by `then` count.
+    fn by_then(&self, app: i64, to_ms: i64) -> Result<i64, Error> {
+        if to_ms <= self.then_ms {
+            return Ok(to_ms);
+        }
+        self.reading
+            .db
+            .prepare_cached(
+                "SELECT max((SELECT max(n.observed_at_ms) FROM snapshot n
+                             WHERE n.stream_id = t.stream_id AND n.observed_at_ms <= :then))
+                 FROM stream t WHERE t.app IS :app",
+            )
+            .and_then(|mut statement| {
+                let app = Some(app).filter(|app| *app != ARCHIVES);
+                let params = named_params! { ":app": app, ":then": self.then_ms };
                 statement.query_row(params, |row| row.get(0))
             })
             .doing("read when anything looked")
     }
 }
 
-/// Where two lists of stretches have as much as a pause in common; each is in order, and so is this.
-fn both(a: &[(i64, i64)], b: &[(i64, i64)]) -> Vec<(i64, i64)> {
-    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
-    let mut common = Vec::new();
-    while let (Some(one), Some(other)) = (a.peek(), b.peek()) {
-        let (from, to) = (one.0.max(other.0), one.1.min(other.1));
-        if to.saturating_sub(from) > PAUSE_MS {
-            common.push((from, to));
+/// The pauses between stretches of looks, in whatever order these are.
+fn between(mut stretches: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    stretches.sort_unstable();
+    let mut pauses = Vec::new();
+    let mut looked_until: Option<i64> = None;
+    for (from, to) in stretches {
+        match looked_until {
+            Some(until) if from.saturating_sub(until) > PAUSE_MS => pauses.push((until, from)),
+            _ => {}
         }
-        if one.1 < other.1 {
-            a.next();
-        } else {
-            b.next();
-        }
+        looked_until = looked_until.max(Some(to));
     }
-    common
+    pauses
 }
 
 #[cfg(test)]
@@ -303,33 +368,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_streams_leave_what_neither_saw() {
+    fn pauses_are_what_no_stretch_of_looks_fills() {
         let pause = PAUSE_MS + 1;
-        let (never, ever) = (i64::MIN, i64::MAX);
-        let one = [(never, 0), (10 * pause, 14 * pause), (20 * pause, ever)];
-        for (other, common) in [
-            (&[(never, ever)][..], &one[..]),
-            (&[], &[]),
-            // It looked at 12, so that there are two.
+        for (stretches, pauses) in [
+            (&[][..], &[][..]),
+            (&[(5, 9)], &[]),
+            (&[(0, 3), (3 + PAUSE_MS, 3 + PAUSE_MS)], &[]),
+            (&[(0, 3), (3 + pause, 3 + pause)], &[(3, 3 + pause)]),
+            // In any order; one that another one holds ends nothing.
             (
-                &[(never, 12 * pause), (12 * pause, ever)],
-                &[
-                    (never, 0),
-                    (10 * pause, 12 * pause),
-                    (12 * pause, 14 * pause),
-                    (20 * pause, ever),
-                ],
+                &[(20 * pause, 20 * pause), (2, 3), (0, 10 * pause)],
+                &[(10 * pause, 20 * pause)],
             ),
-            // At 11, 13 and 15, with what is left too short but for one.
             (
-                &[(11 * pause, 13 * pause - 2), (13 * pause - 2, 15 * pause)],
-                &[(11 * pause, 13 * pause - 2), (13 * pause - 2, 14 * pause)],
+                &[(0, 1), (4 * pause, 5 * pause), (2 * pause, 2 * pause)],
+                &[(1, 2 * pause), (2 * pause, 4 * pause)],
             ),
-            (&[(never, 10 * pause + PAUSE_MS)], &[(never, 0)]),
-            (&[(14 * pause, 20 * pause)], &[]),
         ] {
-            assert_eq!(both(&one, other), common, "{other:?}");
-            assert_eq!(both(other, &one), common, "{other:?}");
+            assert_eq!(between(stretches.to_vec()), pauses, "{stretches:?}");
         }
     }
 

@@ -30,6 +30,7 @@ mod reading;
 mod reuse;
 mod rollout;
 mod rooms;
+mod run_count;
 mod scan;
 mod schema;
 mod slots;

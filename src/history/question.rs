@@ -221,14 +221,6 @@ impl Question {
         self
     }
 
-    /// The same about these apps and no others.
-    pub(super) fn only_apps(self, apps: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            apps: apps.into_iter().collect(),
-            ..self
-        }
-    }
-
     /// The same about these deployments and no others.
     pub(super) fn only_deployments(self, deployments: impl IntoIterator<Item = String>) -> Self {
         Self {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::deployments::PLACES;
 use super::{Answer, Health, History, Question, Reading, Row, RunRow};
 use crate::Error;
 use crate::error::Doing;
@@ -78,21 +79,24 @@ impl Reading<'_> {
                 .map(i64::cast_unsigned)
                 .doing("count what is recorded")
         };
+        let gaps = self.gaps_touching(&Question::default())?;
         let status = Status {
             database: path.display().to_string(),
             size_bytes: count(
                 "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
             )?,
             schema_version: SCHEMA_VERSION,
-            processes: count("SELECT count(*) FROM process")?,
+            processes: count(&format!(
+                "SELECT coalesce(sum(processes), 0) FROM ({PLACES})"
+            ))?,
             versions: count("SELECT coalesce(sum(versions), 0) FROM process")?,
-            snapshots: count("SELECT count(*) FROM snapshot")?,
+            snapshots: count("SELECT coalesce(sum(looks), 0) FROM look_stretch")?,
             open: count("SELECT count(*) FROM process WHERE outcome = 'open'")?,
-            lost: count("SELECT count(*) FROM process WHERE outcome = 'lost'")?,
+            lost: count(&format!("SELECT coalesce(sum(lost), 0) FROM ({PLACES})"))?,
             set_aside: count("SELECT count(*) FROM aside")?,
-            gaps: count("SELECT count(*) FROM gap")?,
+            gaps: gaps.len() as u64,
             last_run: self.runs("TRUE", &[], 1)?.pop(),
-            health: self.health(&Question::default())?,
+            health: self.health(&Question::default(), &gaps)?,
         };
         self.answer(
             "status",

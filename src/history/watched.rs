@@ -3,7 +3,8 @@
 use rusqlite::named_params;
 use serde::Serialize;
 
-use super::looks::PAUSE_MS;
+use super::deployments::PLACES;
+use super::looks::{Alike, PAUSE_MS};
 use super::{Question, Reading};
 use crate::Error;
 use crate::error::Doing;
@@ -50,13 +51,12 @@ impl Reading<'_> {
         let mut kinds = Vec::new();
         let mut all = Vec::new();
         let alike = self.looked_at_alike(about)?;
-        for apps in &alike {
-            let only = about.clone().only_apps(apps.iter().cloned());
-            let (watched, stretches) = self.stretches(&only, then, looked_at_any)?;
+        for one in &alike {
+            let (watched, stretches) = self.stretches(about, one, then, looked_at_any)?;
             kinds.push(watched);
             let app_ids = match alike.len() {
                 1 => &[][..],
-                _ => apps,
+                _ => &one.apps,
             };
             for (since, until) in stretches {
                 all.push(Unwatched {
@@ -80,10 +80,11 @@ impl Reading<'_> {
     fn stretches(
         &self,
         about: &Question,
+        alike: &Alike,
         then: UtcMillis,
         looked_at_any: (i64, i64),
     ) -> Result<(Watched, Vec<Stretch>), Error> {
-        let looks = self.looks(about.filter().apps.as_deref(), then)?;
+        let looks = self.looks_at(alike, then);
         let until = about.window.until.map(UtcMillis::millis);
         let Some(looked) = looks.period()? else {
             return Ok((Watched::None, vec![(None, until)]));
@@ -95,7 +96,7 @@ impl Reading<'_> {
             looked,
             looked_at_any,
         };
-        let before = ends.before(|at_ms| self.were_there(about, at_ms))?;
+        let before = ends.before(|at_ms| self.were_there(&alike.apps, at_ms))?;
         let pauses = looks.pauses(about.window.since_ms(), about.window.until_ms())?;
         let pauses = pauses
             .into_iter()
@@ -109,16 +110,17 @@ impl Reading<'_> {
     }
 
     /// Whether any process of these apps that is on record had been created by then.
-    fn were_there(&self, about: &Question, at_ms: i64) -> Result<bool, Error> {
+    fn were_there(&self, apps: &[String], at_ms: i64) -> Result<bool, Error> {
         self.db
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT EXISTS (
-                     SELECT 1 FROM process
-                     WHERE created_ms < :at AND app IN (SELECT w.word_id FROM word w
-                         WHERE w.text IN (SELECT value FROM json_each(:apps))))",
-            )
+                     SELECT 1 FROM ({PLACES})
+                     WHERE first_created_ms < :at AND app IN (SELECT w.word_id FROM word w
+                         WHERE w.text IN (SELECT value FROM json_each(:apps))))"
+            ))
             .and_then(|mut statement| {
-                let params = named_params! { ":at": at_ms, ":apps": about.filter().apps };
+                let apps = serde_json::Value::from(apps.to_vec()).to_string();
+                let params = named_params! { ":at": at_ms, ":apps": apps };
                 statement.query_row(params, |row| row.get(0))
             })
             .doing("read when the first process was created")

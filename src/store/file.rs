@@ -21,7 +21,7 @@ mod embedded {
 pub const APPLICATION_ID: i32 = 0x7068_7374;
 
 /// The latest schema that this version of the library knows: the number of migrations.
-pub const SCHEMA_VERSION: i64 = 5;
+pub const SCHEMA_VERSION: i64 = 6;
 
 /// One page of the smallest size: SQLite would take less for an empty database.
 const SMALLEST_DATABASE_BYTES: u64 = 512;

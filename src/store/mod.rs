@@ -7,6 +7,7 @@
 
 mod absence;
 mod columns;
+mod derived;
 mod file;
 #[cfg(feature = "sync")]
 mod filters;
@@ -16,6 +17,7 @@ mod ledger;
 mod load;
 mod lock;
 mod observe;
+mod pace;
 mod pending;
 mod rebuild;
 mod recorder;
@@ -36,6 +38,7 @@ pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
 pub(crate) use filters::RejectedFilter;
 pub use known::OpenProcess;
 pub use lock::Lock;
+pub(crate) use pace::paces;
 pub use rebuild::Progress;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,

@@ -3,6 +3,7 @@
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::Store;
+use super::derived::rebuild_looks;
 use super::segments::{Sealed, drop_all, last_key, seal_some, sealed_until};
 use crate::Error;
 use crate::error::Doing;
@@ -21,8 +22,9 @@ pub struct Progress {
 }
 
 impl Store {
-    /// Drops the segments, in which the ended processes are kept in columns beside their rows, and makes
-    /// them anew. `progress` is told how far it has come.
+    /// Makes anew what is derived from the rows and kept beside them: when anything looked, how many runs
+    /// did, where there are processes; and the segments, in which the ended ones are kept in columns.
+    /// `progress` is told how far it has come.
     ///
     /// Others may ask and record meanwhile; what is in no segment is read from its row. So it does if this
     /// is cut short, and later runs go on with it.
@@ -39,7 +41,10 @@ impl Store {
     /// # Errors
     /// [`Error::Sqlite`] or [`Error::Damaged`].
     pub fn rebuild(&mut self, progress: impl FnMut(Progress)) -> Result<Sealed, Error> {
-        self.in_transaction(|db| drop_all(db))?;
+        self.in_transaction(|db| {
+            drop_all(db)?;
+            rebuild_looks(db)
+        })?;
         self.seal_all(progress)
     }
 

@@ -3,6 +3,7 @@
 use rusqlite::{Transaction, TransactionBehavior, named_params};
 
 use super::ledger::insert_aside;
+use super::pace::keep_paces;
 use super::recorder::Recorder;
 use super::segments::seal_some;
 use super::snapshot_writer::{Recorded, SnapshotWriter, roll_back};
@@ -280,6 +281,7 @@ impl Run<'_> {
         })
         .doing("finish a run")?;
         seal_some(&db, sizes, SEALED_BY_A_RUN)?;
+        keep_paces(&db)?;
         db.commit().doing("finish a run")?;
         Ok(self.totals)
     }
