@@ -215,15 +215,16 @@ CREATE TABLE paced (
 ) STRICT;
 INSERT INTO paced VALUES (0);
 
--- One trigger for all that may change, since each costs something wherever a process changes.
-CREATE TRIGGER process_changes AFTER UPDATE OF app, region, deployment, created_ms, first_seen_ms, outcome ON process
+-- One trigger for all that may change. None of it does when a process starts, changes its rooms or ends,
+-- and a trigger costs something wherever it might. Those that are lost are those that have a lost_ms.
+CREATE TRIGGER process_changes AFTER UPDATE OF app, region, deployment, created_ms, first_seen_ms, lost_ms ON process
 WHEN (NEW.first_seen_ms <> OLD.first_seen_ms
-      OR (NEW.outcome = 'lost') <> (OLD.outcome = 'lost')
+      OR (NEW.lost_ms IS NULL) <> (OLD.lost_ms IS NULL)
       OR NEW.created_ms <> OLD.created_ms
       OR NEW.app <> OLD.app OR NEW.region <> OLD.region OR NEW.deployment <> OLD.deployment)
      AND OLD.process_key <= (SELECT process_key FROM placed)
 BEGIN
-    UPDATE place SET lost = lost + (NEW.outcome = 'lost') - (OLD.outcome = 'lost'),
+    UPDATE place SET lost = lost + (NEW.lost_ms IS NOT NULL) - (OLD.lost_ms IS NOT NULL),
                      first_seen_ms = min(first_seen_ms, NEW.first_seen_ms)
     WHERE app = NEW.app AND region = NEW.region AND deployment = NEW.deployment;
     -- What never happens to a process, and may be said of one all the same.

@@ -135,6 +135,8 @@ impl Difference {
     ];
     /// App, region or status.
     pub const PLACE: u16 = 0b1101;
+    /// App, deployment, region or creation, which stay what they are.
+    pub const IDENTITY: u16 = 0b100_0111;
     /// When it started, was told to stop, terminated.
     pub const TIMES: u16 = 0b11_1000_0000;
     pub const PORTS: u16 = 0b1100_0000_0000;
@@ -162,6 +164,10 @@ mod tests {
                 .collect()
         };
         assert_eq!(named(Difference::PLACE), ["app_id", "region", "status"]);
+        assert_eq!(
+            named(Difference::IDENTITY),
+            ["app_id", "deployment_id", "region", "created_at"]
+        );
         assert_eq!(
             named(Difference::TIMES),
             ["started_at", "stopping_at", "terminated_at"]

@@ -211,7 +211,7 @@ pub(super) fn find_again(
     };
     tracked.lost_ms = absent_since(db, app, tracked)?;
     tracked.outcome = tracked.outcome_now();
-    tracked.has_changed();
+    tracked.differs_in(Unwritten::Anything);
     Ok(())
 }
 

@@ -182,7 +182,11 @@ impl Recorder {
         }
         tracked.ids = Some(ids.clone());
         self.add_version(tracked, changed);
-        tracked.lost_ms = None;
+        let was_lost = tracked.lost_ms.take().is_some();
+        tracked.differs_in(match was_lost || difference.touches(Difference::IDENTITY) {
+            true => Unwritten::Anything,
+            false => Unwritten::Life,
+        });
         let (was, is) = (Outcome::of(&earlier), Outcome::of(&tracked.latest));
         if !was.has_ended() {
             tracked.seen_ended_ms = is.has_ended().then_some(at_ms);
@@ -191,7 +195,6 @@ impl Recorder {
         if was.has_ended() == is.has_ended() && !difference.touches(touches) {
             // By far the most: its rooms, or a status on the way.
             tracked.outcome = tracked.outcome_now();
-            tracked.has_changed();
             return Ok(());
         }
         summarize(db, tracked, &ids.ports.endpoints, Some(at_ms))
@@ -287,6 +290,7 @@ impl Recorder {
         }
         tracked.first_seen_ms = versions[0].first_ms;
         tracked.latest = Arc::new(latest.state.clone());
+        tracked.differs_in(Unwritten::Anything);
         // What was known of the versions is known of others.
         tracked.seen_ended_ms = None;
         for hold in tracked.holds.iter_mut().flatten() {
@@ -317,7 +321,7 @@ impl Recorder {
                 first_ms: self.at_ms,
                 is_written: false,
             });
-            tracked.has_changed();
+            tracked.differs_in(Unwritten::Seen);
         }
         Ok(())
     }
@@ -342,6 +346,6 @@ fn summarize(
         tracked.lost_ms = None;
     }
     tracked.outcome = tracked.outcome_now();
-    tracked.has_changed();
+    tracked.differs_in(Unwritten::Life);
     update_holds(db, tracked, shown, at_ms)
 }

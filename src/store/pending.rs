@@ -3,10 +3,11 @@
 //! A process that changes often within what is written at once has its row written once, and versions
 //! that begin and end within it are written whole. Nobody sees it: all is written before the commit.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params, params_from_iter};
 
 use super::holds::{changes, write_holds};
 use super::recorder::Recorder;
+use super::segments::{loosen, sealed_until};
 use super::tracked::{Sighting, Tracked, Unwritten};
 use super::versions::{EndedVersion, VersionRow, end_versions, first_seen_ended, insert_versions};
 use super::words::StateIds;
@@ -106,7 +107,7 @@ impl Recorder {
             .filter(|tracked| tracked.unwritten != Unwritten::Nothing)
             .collect();
         changed.sort_unstable_by_key(|tracked| tracked.key);
-        let mut hold_changes = Vec::new();
+        let (mut hold_changes, sealed) = (Vec::new(), sealed_until(db)?);
         for tracked in changed {
             let ids = match tracked.ids.take() {
                 Some(ids) => ids,
@@ -115,6 +116,9 @@ impl Recorder {
             let ids = tracked.ids.insert(ids).clone();
             write_process(db, tracked, &ids, others_open)?;
             changes(tracked, &mut hold_changes);
+            if tracked.key <= sealed && tracked.unwritten > Unwritten::Seen {
+                loosen(db, tracked.key, tracked.outcome.has_ended())?;
+            }
             tracked.unwritten = Unwritten::Nothing;
             tracked.pending_version = None;
         }
@@ -145,41 +149,58 @@ pub(super) fn write_process(
         None if others_open => last_seen(db, tracked.key)?,
         None => Some(tracked.last_seen_ms),
     };
-    let sql = match tracked.unwritten {
-        Unwritten::All => {
-            "INSERT INTO process (process_key, app, deployment, region, status, created_ms, started_ms,
-                 stopping_ms, terminated_ms, outcome, ended_ms, lost_ms, first_seen_ms, last_seen_ms,
-                 versions, process_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+    let (sql, is_whole) = match tracked.unwritten {
+        Unwritten::Nothing | Unwritten::Seen => {
+            db.prepare_cached("UPDATE process SET last_seen_ms = ?2 WHERE process_key = ?1")
+                .and_then(|mut statement| statement.execute(params![tracked.key, last_seen_ms]))
+                .doing("record a process")?;
+            return Ok(());
         }
-        Unwritten::Nothing | Unwritten::Changes => {
-            "UPDATE process SET app = ?2, deployment = ?3, region = ?4, status = ?5, created_ms = ?6,
-                 started_ms = ?7, stopping_ms = ?8, terminated_ms = ?9, outcome = ?10, ended_ms = ?11,
-                 lost_ms = ?12, first_seen_ms = ?13, last_seen_ms = ?14, versions = ?15
-             WHERE process_key = ?1 AND process_id = ?16"
-        }
+        Unwritten::Life => (
+            "UPDATE process SET status = ?2, started_ms = ?3, stopping_ms = ?4, terminated_ms = ?5,
+                 outcome = ?6, ended_ms = ?7, last_seen_ms = ?11, versions = ?12
+             WHERE process_key = ?1",
+            false,
+        ),
+        Unwritten::Anything => (
+            "UPDATE process SET status = ?2, started_ms = ?3, stopping_ms = ?4, terminated_ms = ?5,
+                 outcome = ?6, ended_ms = ?7, last_seen_ms = ?11, versions = ?12,
+                 app = ?8, region = ?9, deployment = ?10, created_ms = ?13, lost_ms = ?14,
+                 first_seen_ms = ?15
+             WHERE process_key = ?1 AND process_id = ?16",
+            true,
+        ),
+        Unwritten::All => (
+            "INSERT INTO process (process_key, status, started_ms, stopping_ms, terminated_ms,
+                 outcome, ended_ms, app, region, deployment, last_seen_ms, versions, created_ms,
+                 lost_ms, first_seen_ms, process_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            true,
+        ),
     };
+    let of_life = params![
+        tracked.key,
+        ids.status,
+        process.started_at.map(UtcMillis::millis),
+        process.stopping_at.map(UtcMillis::millis),
+        process.terminated_at.map(UtcMillis::millis),
+        tracked.outcome.as_str(),
+        ended_ms,
+        ids.app,
+        ids.region,
+        process.deployment_id,
+        last_seen_ms,
+        tracked.versions,
+    ];
+    let of_all = params![
+        process.created_at.millis(),
+        tracked.lost_ms,
+        tracked.first_seen_ms,
+        process.process_id,
+    ];
+    let rest = if is_whole { of_all } else { &[] };
     db.prepare_cached(sql)
-        .and_then(|mut statement| {
-            statement.execute(params![
-                tracked.key,
-                ids.app,
-                process.deployment_id,
-                ids.region,
-                ids.status,
-                process.created_at.millis(),
-                process.started_at.map(UtcMillis::millis),
-                process.stopping_at.map(UtcMillis::millis),
-                process.terminated_at.map(UtcMillis::millis),
-                tracked.outcome.as_str(),
-                ended_ms,
-                tracked.lost_ms,
-                tracked.first_seen_ms,
-                last_seen_ms,
-                tracked.versions,
-                process.process_id,
-            ])
-        })
+        .and_then(|mut statement| statement.execute(params_from_iter(of_life.iter().chain(rest))))
         .doing("record a process")?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use super::pending::{ClosedSighting, Pending};
 use super::roster::Roster;
 use super::segments::{Sizes, seal_what_is_far_back};
+use super::tracked::Unwritten;
 use super::words::Words;
 use crate::Error;
 use crate::error::Doing;
@@ -222,7 +223,7 @@ impl Recorder {
         if is_over(tracked.seen_here_ms)
             && let Some(sighting) = tracked.sighting.take()
         {
-            tracked.has_changed();
+            tracked.differs_in(Unwritten::Seen);
             self.pending.closed.push(ClosedSighting {
                 process_key: tracked.key,
                 first_ms: sighting.first_ms,

@@ -37,8 +37,12 @@ pub(super) struct Tracked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unwritten {
     Nothing,
-    /// They have changed.
-    Changes,
+    /// When it was last seen.
+    Seen,
+    /// What becomes of a process as it lives: its times, its status, its holds.
+    Life,
+    /// Anything of them.
+    Anything,
     /// There is no row yet.
     All,
 }
@@ -77,8 +81,8 @@ impl Tracked {
         at.map(|at| at.millis())
     }
 
-    /// Its row or its holds differ from what the file has.
-    pub fn has_changed(&mut self) {
-        self.unwritten = self.unwritten.max(Unwritten::Changes);
+    /// Its row or its holds differ in this from what the file has.
+    pub fn differs_in(&mut self, what: Unwritten) {
+        self.unwritten = self.unwritten.max(what);
     }
 }

@@ -5,8 +5,7 @@
 //! join it later, some at a time. Small segments are made as soon as may be, so that few rows are in
 //! none, and those of a whole range become one.
 //!
-//! Nobody has to remember to tell: triggers make loose whatever is changed (see the migration). All is
-//! done within the caller's transaction, so that a segment is never of another moment than the rows.
+//! Whoever writes a process's row makes it loose, where a segment tells of it. All is done within the caller's transaction, so that a segment is never of another moment than the rows.
 
 mod check;
 mod rows;
@@ -84,6 +83,17 @@ pub(super) fn seal_some(db: &Connection, sizes: Sizes, most: u64) -> Result<Seal
         }
     }
     Ok(done)
+}
+
+/// Takes note that a process in the range of a segment is not, or no longer, what that tells of it.
+pub(super) fn loosen(db: &Connection, process_key: i64, has_ended: bool) -> Result<(), Error> {
+    db.prepare_cached(
+        "INSERT INTO loose (process_key, ended) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET ended = excluded.ended",
+    )
+    .and_then(|mut statement| statement.execute(rusqlite::params![process_key, has_ended]))
+    .doing("make a process loose")?;
+    Ok(())
 }
 
 /// Drops all segments; rows are read until they are made again.
