@@ -215,6 +215,11 @@ CREATE TABLE paced (
 ) STRICT;
 INSERT INTO paced VALUES (0);
 
+-- How many versions there are; the recorder counts them.
+CREATE TABLE version_count (
+    versions INTEGER NOT NULL
+) STRICT;
+
 -- One trigger for all that may change. None of it does when a process starts, changes its rooms or ends,
 -- and a trigger costs something wherever it might. Those that are lost are those that have a lost_ms.
 CREATE TRIGGER process_changes AFTER UPDATE OF app, region, deployment, created_ms, first_seen_ms, lost_ms ON process
@@ -290,3 +295,4 @@ SELECT app, region, deployment, count(*), sum(outcome = 'lost'), min(created_ms)
        min(first_seen_ms)
 FROM process GROUP BY 1, 2, 3;
 INSERT INTO placed (process_key) SELECT coalesce(max(process_key), 0) FROM process;
+INSERT INTO version_count SELECT count(*) FROM version;

@@ -4,11 +4,14 @@ use rusqlite::named_params;
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::holds::{Gap, HoldEnd};
+use super::holds::{Gap, Hold, HoldEnd};
+use super::lives::outcome;
+use super::question::FILTER;
 use super::{Answer, History, Question, Reading, Row, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, Outcome, UtcMillis};
+use crate::store::{deployment, optional_time, time};
 
 /// One process holding an endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,6 +49,19 @@ impl Row for HolderRow {
         "deployment_id",
     ];
 }
+
+/// Holds with their processes, to be narrowed.
+const HOLDS: &str = "SELECT h.endpoint_id, w.text AS host, e.port, t.text AS transport,
+            p.process_id, a.text AS app_id, r.text AS region,
+            p.deployment AS deployment_id, p.outcome, h.held_from_ms,
+            h.held_until_ms, p.seen_until_ms
+     FROM hold h
+     JOIN process_seen p USING (process_key)
+     JOIN endpoint e USING (endpoint_id)
+     JOIN word w ON w.word_id = e.host
+     JOIN word t ON t.word_id = e.transport
+     JOIN word a ON a.word_id = p.app
+     JOIN word r ON r.word_id = p.region";
 
 impl History {
     /// Who held `host:port`, in order of time: all whose hold touches the window, or, with `at`,
@@ -87,7 +103,7 @@ impl Reading<'_> {
         };
         let mut excluded = Exclusions::default();
         let mut rows = Vec::new();
-        self.each_hold(&about, Some((host, port)), |hold, previous| {
+        let mut each = |hold: &Hold, previous: Option<&Hold>| {
             if !hold.passes || !hold.touches(&about.window) {
                 return;
             }
@@ -111,13 +127,93 @@ impl Reading<'_> {
                 region: hold.region.clone(),
                 deployment_id: hold.deployment_id.clone(),
             });
-        })?;
+        };
+        match at {
+            Some(at) => {
+                for hold in self.held_at(&about, (host, port), at)? {
+                    each(&hold, self.hold_before(&hold)?.as_ref());
+                }
+            }
+            None => self.each_hold(&about, Some((host, port)), |hold, previous| {
+                each(hold, previous);
+            })?,
+        }
         // Of two transports one would come after the other, in the order in which they were first seen.
         rows.sort_by(|a, b| {
             let place = |row: &HolderRow| (row.held_from, row.transport.clone());
             (place(a), &a.process_id).cmp(&(place(b), &b.process_id))
         });
         self.answer("ports", &about, excluded, rows)
+    }
+
+    /// The holds of a host and port that go on at a moment, as far as is known, or begin then. Of the others
+    /// nothing is read but their times.
+    fn held_at(
+        &self,
+        about: &Question,
+        (host, port): (&str, i64),
+        at: UtcMillis,
+    ) -> Result<Vec<Hold>, Error> {
+        let filter = about.filter();
+        self.holds(
+            &format!(
+                "SELECT *, {FILTER} AS passes FROM ({HOLDS}
+                 WHERE h.endpoint_id IN
+                           (SELECT i.endpoint_id FROM endpoint i JOIN word x ON x.word_id = i.host
+                            WHERE x.text = :host AND i.port = :port)
+                   AND h.held_from_ms <= :at
+                   AND (h.held_from_ms = :at OR h.held_until_ms IS NULL OR h.held_until_ms > :at))
+                 ORDER BY endpoint_id, held_from_ms, process_id"
+            ),
+            &filter.and(&[(":host", &host), (":port", &port), (":at", &at.millis())]),
+        )
+    }
+
+    /// The hold of the same endpoint before this one that lasted for any time.
+    fn hold_before(&self, hold: &Hold) -> Result<Option<Hold>, Error> {
+        let before = self.holds(
+            &format!(
+                "SELECT *, TRUE AS passes FROM ({HOLDS}
+                 WHERE h.endpoint_id = :endpoint AND h.held_from_ms <= :from
+                   AND (h.held_from_ms < :from OR p.process_id < :process)
+                   AND h.held_until_ms IS NOT h.held_from_ms
+                 ORDER BY h.held_from_ms DESC, p.process_id DESC LIMIT 1)"
+            ),
+            &[
+                (":endpoint", &hold.endpoint),
+                (":from", &hold.from.millis()),
+                (":process", &hold.process_id),
+            ],
+        )?;
+        Ok(before.into_iter().next())
+    }
+
+    fn holds(
+        &self,
+        query: &str,
+        values: &[(&'static str, &dyn rusqlite::ToSql)],
+    ) -> Result<Vec<Hold>, Error> {
+        let mut statement = self.db.prepare_cached(query).doing("read holds")?;
+        let mut rows = statement.query(values).doing("read holds")?;
+        let mut holds = Vec::new();
+        while let Some(row) = rows.next().doing("read holds")? {
+            holds.push(Hold {
+                endpoint: row.get(0).doing("read holds")?,
+                host: row.get(1).doing("read holds")?,
+                port: row.get(2).doing("read holds")?,
+                transport: row.get(3).doing("read holds")?,
+                process_id: row.get(4).doing("read holds")?,
+                app_id: row.get(5).doing("read holds")?,
+                region: row.get(6).doing("read holds")?,
+                deployment_id: deployment(row, 7)?,
+                outcome: outcome(row, 8)?,
+                from: time(row, 9)?,
+                until: optional_time(row, 10)?,
+                last_seen: time(row, 11)?,
+                passes: row.get(12).doing("read holds")?,
+            });
+        }
+        Ok(holds)
     }
 
     fn knows_endpoint(&self, host: &str, port: i64) -> Result<bool, Error> {

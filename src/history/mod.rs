@@ -13,6 +13,8 @@ mod conflicts;
 mod coverage;
 mod deployments;
 mod failures;
+#[cfg(test)]
+mod flat;
 mod health;
 mod holders;
 mod holds;

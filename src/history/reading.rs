@@ -27,13 +27,13 @@ impl Idle {
         Self(Mutex::new(vec![first]))
     }
 
-    fn take(&self, path: &Path) -> Result<Connection, Error> {
+    pub(super) fn take(&self, path: &Path) -> Result<Connection, Error> {
         // Whoever panicked with the lock left a list of connections behind all the same.
         let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.map_or_else(|| open_to_read(path), Ok)
     }
 
-    fn put_back(&self, connection: Connection) {
+    pub(super) fn put_back(&self, connection: Connection) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -89,7 +89,7 @@ impl Reading<'_> {
             processes: count(&format!(
                 "SELECT coalesce(sum(processes), 0) FROM ({PLACES})"
             ))?,
-            versions: count("SELECT coalesce(sum(versions), 0) FROM process")?,
+            versions: count("SELECT versions FROM version_count")?,
             snapshots: count("SELECT coalesce(sum(looks), 0) FROM look_stretch")?,
             open: count("SELECT count(*) FROM process WHERE outcome = 'open'")?,
             lost: count(&format!("SELECT coalesce(sum(lost), 0) FROM ({PLACES})"))?,

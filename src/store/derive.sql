@@ -41,3 +41,4 @@ SELECT app, region, deployment, count(*), sum(outcome = 'lost'), min(created_ms)
        min(first_seen_ms)
 FROM process GROUP BY 1, 2, 3;
 INSERT INTO placed (process_key) SELECT coalesce(max(process_key), 0) FROM process;
+INSERT INTO version_count SELECT count(*) FROM version;

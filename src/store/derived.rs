@@ -2,7 +2,7 @@
 //! how they ended, where there are processes, and how fast these come. Triggers keep it (`migrations/`); this works it out
 //! anew, and compares.
 
-use rusqlite::{Connection, types::Value};
+use rusqlite::{Connection, named_params, types::Value};
 
 use super::Store;
 use super::pace::{forget_paces, keep_paces, paces};
@@ -13,10 +13,11 @@ use crate::error::Doing;
 const DERIVE: &str = include_str!("derive.sql");
 
 const EMPTY: &str = "DELETE FROM look_stretch; DELETE FROM look_count; DELETE FROM loose_look;
-     DELETE FROM loose_run; DELETE FROM look_group; DELETE FROM run_count; DELETE FROM place; DELETE FROM placed;";
+     DELETE FROM loose_run; DELETE FROM look_group; DELETE FROM run_count; DELETE FROM place; DELETE FROM placed; DELETE FROM version_count;";
 
 /// Each table, told so that the numbers of groups do not matter: which is met first is chance.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
+    ("version_count", "SELECT versions FROM version_count"),
     (
         "look_stretch",
         "SELECT app, from_ms, to_ms, looks FROM look_stretch ORDER BY app, from_ms",
@@ -94,6 +95,16 @@ pub(crate) fn rebuild_looks(db: &Connection) -> Result<(), Error> {
         .doing("work out when anything looked")?;
     forget_paces(db)?;
     keep_paces(db)
+}
+
+/// So many more versions are on record, or fewer.
+pub(super) fn count_versions(db: &Connection, more: i64) -> Result<(), Error> {
+    if more != 0 {
+        db.prepare_cached("UPDATE version_count SET versions = versions + :more")
+            .and_then(|mut statement| statement.execute(named_params! { ":more": more }))
+            .doing("count versions")?;
+    }
+    Ok(())
 }
 
 /// A table's name and its rows.

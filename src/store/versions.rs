@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, named_params, params};
 
+use super::derived::count_versions;
 use super::rows::{STATE_COLUMNS, STATE_WIDTH, process_from_row};
 use super::tracked::Tracked;
 use super::weave::VersionRun;
@@ -95,7 +96,7 @@ pub(super) fn insert_versions(db: &Connection, versions: &[VersionRow]) -> Resul
             ])
             .doing("record a version")?;
     }
-    Ok(())
+    count_versions(db, versions.len() as i64)
 }
 
 /// A version that is no longer the latest, and when it was last seen.
@@ -122,10 +123,11 @@ pub(super) fn end_versions(db: &Connection, ended: &mut [EndedVersion]) -> Resul
 }
 
 pub(super) fn delete_versions(db: &Connection, process_key: i64) -> Result<(), Error> {
-    db.prepare_cached("DELETE FROM version WHERE process_key = ?1")
+    let gone = db
+        .prepare_cached("DELETE FROM version WHERE process_key = ?1")
         .and_then(|mut statement| statement.execute([process_key]))
         .doing("rewrite versions")?;
-    Ok(())
+    count_versions(db, -(gone as i64))
 }
 
 /// All versions of a process, in order.
