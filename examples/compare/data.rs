@@ -1,0 +1,84 @@
+//! The archives that are compared on: simulated fleets, so that everyone has the same.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use prochist::simulator::{FleetConfig, write_archive};
+
+/// An archive as it is to be made.
+#[derive(Clone, Copy)]
+pub struct Recipe {
+    pub name: &'static str,
+    /// Processes open at once.
+    pub concurrent: usize,
+    /// About so many observations in all.
+    pub observations: u64,
+    /// Time from one look to the next, which decides how much has changed by then.
+    pub interval: Duration,
+    /// Time from one deployment to the next.
+    pub deployment_every: Duration,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl Recipe {
+    /// Half of the observations are new versions.
+    pub fn half(scale: f64) -> Self {
+        Self::of("half", scale, 2e6, Duration::from_secs(120))
+    }
+
+    /// Nineteen in twenty observations say what the one before said.
+    pub fn unchanged(scale: f64) -> Self {
+        Self::of("unchanged", scale, 2e6, Duration::from_millis(6500))
+    }
+
+    fn of(name: &'static str, scale: f64, observations: f64, interval: Duration) -> Self {
+        Self {
+            name,
+            // A small archive is of a small fleet, so that it still has snapshots in plenty.
+            concurrent: (50_000.0 * scale).clamp(20.0, 5_000.0) as usize,
+            observations: (observations * scale) as u64,
+            interval,
+            deployment_every: 4 * HOUR,
+        }
+    }
+
+    /// Writes the archive, unless a file of this name is there.
+    pub fn prepare(&self, folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
+        let path = folder.join(self.name).with_extension("ndjson");
+        if path.exists() {
+            return Ok(path);
+        }
+        // A name of its own until it is whole, in case that it is kept and this is cut short.
+        let partial = path.with_extension("partial");
+        let config = FleetConfig {
+            deployment_every_ms: i64::try_from(self.deployment_every.as_millis())?,
+            ..FleetConfig::new(1, self.concurrent, "2024-05-01T00:00:00Z".parse()?)
+        };
+        write_archive(
+            config,
+            self.interval * self.intervals(),
+            self.interval,
+            File::create(&partial)?,
+            |_| (),
+        )?;
+        fs::rename(&partial, &path)?;
+        Ok(path)
+    }
+
+    /// Each look shows the open processes and those that ended since the look before: about one in
+    /// 2,000 each second.
+    fn intervals(&self) -> u32 {
+        let shown = self.concurrent as f64 * (1.0 + self.interval.as_secs_f64() / 2_000.0);
+        (self.observations as f64 / shown).round().max(2.0) as u32 - 1
+    }
+}
+
+/// How large a file is, in bytes.
+pub fn size(path: &Path) -> Result<u64, Box<dyn Error>> {
+    Ok(fs::metadata(path)
+        .map_err(|error| format!("could not look at {}: {error}", path.display()))?
+        .len())
+}
