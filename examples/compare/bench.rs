@@ -25,6 +25,8 @@ pub struct Bench {
     pub folder: PathBuf,
     /// Whether the data stays.
     pub keep: bool,
+    /// A Python that may have DuckDB.
+    pub python: String,
     /// The release binary.
     pub binary: PathBuf,
     /// This program.

@@ -34,6 +34,24 @@ impl Recipe {
         Self::of("unchanged", scale, 2e6, Duration::from_millis(6500))
     }
 
+    /// Three million processes that have ended, most of them seen once: a look every hour.
+    pub fn ended(scale: f64) -> Self {
+        Self {
+            deployment_every: 12 * HOUR,
+            ..Self::of("three", scale, 4.67e6, HOUR)
+        }
+    }
+
+    /// As `half`, and as large as is said: what an import costs as the file grows.
+    pub fn growing(name: &'static str, scale: f64, observations: f64) -> Self {
+        Self::of(name, scale, observations, Duration::from_secs(120))
+    }
+
+    /// About so many versions, three quarters of what is observed.
+    pub fn versions(name: &'static str, scale: f64, versions: f64) -> Self {
+        Self::of(name, scale, versions / 0.75, Duration::from_secs(300))
+    }
+
     fn of(name: &'static str, scale: f64, observations: f64, interval: Duration) -> Self {
         Self {
             name,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::error::Error;
+use std::fmt;
 use std::path::Path;
 
 use prochist::model::UtcMillis;
@@ -27,6 +28,18 @@ pub struct Counts {
     pub observations: u64,
     pub processes: u64,
     pub versions: u64,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} observations of {} processes, {:.1}% of them new versions",
+            self.observations,
+            self.processes,
+            100.0 * self.versions as f64 / self.observations as f64
+        )
+    }
 }
 
 const TABLES: &str = "

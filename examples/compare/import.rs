@@ -30,11 +30,25 @@ struct Measured {
 
 /// What `prochist import --format json` says.
 #[derive(Deserialize)]
-struct Imported {
-    processes_seen: u64,
+pub struct Imported {
+    pub processes_seen: u64,
     processes_new: u64,
     processes_changed: u64,
     set_aside: u64,
+}
+
+impl Imported {
+    fn counts(&self) -> Counts {
+        Counts {
+            observations: self.processes_seen,
+            processes: self.processes_new,
+            versions: self.processes_new + self.processes_changed,
+        }
+    }
+
+    pub fn describe(&self) -> String {
+        self.counts().to_string()
+    }
 }
 
 /// Both archives: the time (if `import` is asked for), and the sizes (if `size` is).
@@ -122,12 +136,7 @@ fn archive(
             .push(by_floor.peak_bytes as f64 / 1e6);
         let counts = agreed(&by_us.stdout, &by_floor.stdout, &parse.stdout)?;
         if round == 0 {
-            bench.say(&format!(
-                "  {} observations of {} processes, {:.1}% of them new versions",
-                counts.observations,
-                counts.processes,
-                100.0 * counts.versions as f64 / counts.observations as f64
-            ));
+            bench.say(&format!("  {counts}"));
         }
     }
     measured.our_mb = whole_size(&ours)?;
@@ -159,11 +168,7 @@ pub fn import(
 /// The counts, which must be the same whoever counts.
 fn agreed(ours: &str, floor: &str, parse: &str) -> Result<Counts, Box<dyn Error>> {
     let said: Imported = serde_json::from_str(ours)?;
-    let ours = Counts {
-        observations: said.processes_seen,
-        processes: said.processes_new,
-        versions: said.processes_new + said.processes_changed,
-    };
+    let ours = said.counts();
     let floor: Counts = serde_json::from_str(floor)?;
     let parse: Counts = serde_json::from_str(parse)?;
     if ours != floor || parse.observations != floor.observations || said.set_aside != 0 {

@@ -6,14 +6,21 @@
 
 #![allow(missing_docs)] // a program's own modules
 
+mod agree;
 mod bench;
 mod child;
 mod data;
+mod duck;
 mod floor;
+mod growth;
 mod import;
+mod lookups;
 mod machine;
+mod questions;
 mod record;
 mod report;
+mod startup;
+mod sync;
 
 use std::env;
 use std::error::Error;
@@ -48,6 +55,9 @@ struct Args {
     /// Measure this binary, rather than build one
     #[arg(long, value_name = "PATH")]
     prochist: Option<PathBuf>,
+    /// The Python that has DuckDB, if any has
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    python: String,
     /// Be a yardstick: how the comparison starts itself
     #[arg(long, hide = true, requires = "files")]
     yardstick: Option<Yardstick>,
@@ -61,6 +71,11 @@ struct Args {
 enum Section {
     Import,
     Size,
+    Growth,
+    Sync,
+    Lookups,
+    Questions,
+    Startup,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -86,6 +101,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         rounds: args.rounds,
         folder: args.keep.clone().unwrap_or_else(|| target.join("compare")),
         keep: args.keep.is_some(),
+        python: args.python.clone(),
         binary,
         itself: itself.clone(),
     };
@@ -106,6 +122,21 @@ fn measure(bench: &Bench, args: &Args) -> Result<(), Box<dyn Error>> {
             wants(Section::Import),
             wants(Section::Size),
         )?);
+    }
+    if wants(Section::Growth) {
+        rows.extend(growth::measure(bench)?);
+    }
+    if wants(Section::Sync) {
+        rows.extend(sync::measure(bench)?);
+    }
+    if wants(Section::Lookups) {
+        rows.extend(lookups::measure(bench)?);
+    }
+    if wants(Section::Startup) {
+        rows.extend(startup::measure(bench)?);
+    }
+    if wants(Section::Questions) {
+        rows.extend(questions::measure(bench)?);
     }
     let mut out = io::stdout().lock();
     for (name, value) in machine::describe() {

@@ -36,6 +36,10 @@ impl Series {
         Self(self.0.iter().zip(&other.0).map(|(a, b)| a / b).collect())
     }
 
+    pub fn minus(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| a - b).collect())
+    }
+
     pub fn scaled(&self, factor: f64) -> Self {
         Self(self.0.iter().map(|value| value * factor).collect())
     }
@@ -55,7 +59,6 @@ pub enum Unit {
     Millis,
     Micros,
     Megabytes,
-    Percent,
 }
 
 impl Unit {
@@ -66,7 +69,6 @@ impl Unit {
             Self::Millis => " ms",
             Self::Micros => " µs",
             Self::Megabytes => " MB",
-            Self::Percent => "%",
         }
     }
 
