@@ -11,6 +11,7 @@ use std::process::Command;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Yardstick {
     Floor,
+    FloorIndexesLast,
     FloorMillis,
     Parse,
 }
@@ -59,6 +60,7 @@ impl Bench {
             .arg("--yardstick")
             .arg(match which {
                 Yardstick::Floor => "floor",
+                Yardstick::FloorIndexesLast => "floor-indexes-last",
                 Yardstick::FloorMillis => "floor-millis",
                 Yardstick::Parse => "parse",
             })

@@ -22,6 +22,15 @@ pub enum Times {
     Millis,
 }
 
+/// When the floor makes its indexes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Indexes {
+    /// Before the rows, as in a file that more is recorded into another day.
+    First,
+    /// After the rows, which is quicker, and serves one import into one new file.
+    Last,
+}
+
 /// What a program came upon in an archive.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -52,19 +61,33 @@ const TABLES: &str = "
         started_at, stopping_at, terminated_at,
         host, port, port_name, transport_type, additional_ports
     );
+";
+
+const INDEXES: &str = "
     CREATE INDEX process_by_id ON process (process_id);
     CREATE INDEX version_by_process ON version (process_key, observed_at);
 ";
 
 /// Records an archive into a new database file, which is whole when this returns: closing it
 /// brings the write-ahead log home.
-pub fn import(archive: &Path, database: &Path, times: Times) -> Result<Counts, Box<dyn Error>> {
+pub fn import(
+    archive: &Path,
+    database: &Path,
+    times: Times,
+    indexes: Indexes,
+) -> Result<Counts, Box<dyn Error>> {
     let db = Connection::open(database)?;
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "normal")?;
     db.execute_batch(TABLES)?;
+    if indexes == Indexes::First {
+        db.execute_batch(INDEXES)?;
+    }
     db.execute_batch("BEGIN")?;
     let counts = record(&db, archive, times)?;
+    if indexes == Indexes::Last {
+        db.execute_batch(INDEXES)?;
+    }
     db.execute_batch("COMMIT")?;
     db.close().map_err(|(_, error)| error)?;
     Ok(counts)

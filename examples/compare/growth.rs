@@ -32,7 +32,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, Box<dyn Error>> {
         for (size, archive) in archives.iter().enumerate() {
             import::remove(&[&database])?;
             let done = import::import(bench, archive, &database)?;
-            let said: Imported = serde_json::from_str(&done.stdout)?;
+            let said = Imported::read(&done.stdout)?;
             walls_s[size].push(done.wall_s);
             counts[size] = said.processes_seen as f64;
             if round == 0 {

@@ -12,17 +12,23 @@ use super::data::{Recipe, size};
 use super::floor::Counts;
 use super::report::{Row, Series, Unit};
 
-/// What one archive came to.
+/// Who imports. The order changes from round to round.
+const CONTESTANTS: [Option<Yardstick>; 4] = [
+    None, // prochist
+    Some(Yardstick::Floor),
+    Some(Yardstick::FloorIndexesLast),
+    Some(Yardstick::Parse),
+];
+const NAMES: [&str; 4] = ["prochist", "floor", "floor, indexes last", "parse"];
+const FLOOR: usize = 1;
+const PARSE: usize = 3;
+
+/// What an archive came to; the series by contestant.
 #[derive(Default)]
 struct Measured {
-    ours_s: Series,
-    floor_s: Series,
-    parse_s: Series,
-    ours_cpu_s: Series,
-    floor_cpu_s: Series,
-    parse_cpu_s: Series,
-    peak_mb: Series,
-    floor_peak_mb: Series,
+    walls_s: [Series; 4],
+    cpus_s: [Series; 4],
+    peaks_mb: [Series; 4],
     our_mb: f64,
     floor_mb: f64,
     floor_millis_mb: f64,
@@ -38,6 +44,14 @@ pub struct Imported {
 }
 
 impl Imported {
+    pub fn read(json: &str) -> Result<Self, Box<dyn Error>> {
+        let said: Self = serde_json::from_str(json)?;
+        match said.set_aside {
+            0 => Ok(said),
+            n => Err(format!("MISMATCH: prochist set {n} records aside").into()),
+        }
+    }
+
     fn counts(&self) -> Counts {
         Counts {
             observations: self.processes_seen,
@@ -54,54 +68,54 @@ impl Imported {
 /// Both archives: the time (if `import` is asked for), and the sizes (if `size` is).
 pub fn measure(bench: &Bench, import: bool, sizes: bool) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut rows = Vec::new();
-    for recipe in [Recipe::half(bench.scale), Recipe::unchanged(bench.scale)] {
+    for (recipe, yardstick, target) in [
+        (Recipe::half(bench.scale), FLOOR, 1.0),
+        (Recipe::unchanged(bench.scale), PARSE, 1.5),
+    ] {
         let measured = archive(bench, recipe, if import { bench.rounds } else { 1 }, sizes)?;
         if import {
-            times(&mut rows, recipe.name, &measured);
+            times(&mut rows, recipe.name, &measured, (yardstick, target));
         }
         if sizes {
             let ours = measured.our_mb.into();
-            for (name, theirs) in [
-                ("floor", measured.floor_mb),
-                ("floor, times as integers", measured.floor_millis_mb),
-            ] {
-                let what = format!("size of the file, {}", recipe.name);
-                let row = Row::ratio(&what, Unit::Megabytes, &ours, name, &theirs.into());
-                rows.push(row.at_most(1.0));
-            }
+            let what = format!("size of the file, {}", recipe.name);
+            let ratio =
+                |name, theirs: f64| Row::ratio(&what, Unit::Megabytes, &ours, name, &theirs.into());
+            rows.push(ratio("floor", measured.floor_mb).at_most(1.0));
+            rows.push(ratio("floor, times as integers", measured.floor_millis_mb));
         }
     }
     Ok(rows)
 }
 
-fn times(rows: &mut Vec<Row>, name: &str, measured: &Measured) {
-    let (floor, parse) = match name {
-        "half" => (Some(1.0), None),
-        _ => (None, Some(1.5)),
-    };
-    let pairs = [
-        ("floor", &measured.floor_s, &measured.floor_cpu_s, floor),
-        ("parse", &measured.parse_s, &measured.parse_cpu_s, parse),
-    ];
-    for (yardstick, wall_s, cpu_s, target) in pairs {
-        let what = format!("import, {name}");
-        let row = Row::ratio(&what, Unit::Seconds, &measured.ours_s, yardstick, wall_s);
-        rows.push(match target {
-            Some(target) => row.at_most(target),
-            None => row,
+fn times(rows: &mut Vec<Row>, name: &str, measured: &Measured, (yardstick, target): (usize, f64)) {
+    let Measured {
+        walls_s,
+        cpus_s,
+        peaks_mb,
+        ..
+    } = measured;
+    let what = format!("import, {name}");
+    for other in 1..NAMES.len() {
+        let theirs = &walls_s[other];
+        let row = Row::ratio(&what, Unit::Seconds, &walls_s[0], NAMES[other], theirs);
+        rows.push(match other == yardstick {
+            true => row.at_most(target),
+            false => row,
         });
-        let what = format!("import, {name}: processor time");
-        let ours = &measured.ours_cpu_s;
-        rows.push(Row::ratio(&what, Unit::Seconds, ours, yardstick, cpu_s));
     }
-    let what = format!("import, {name}: peak memory");
-    rows.push(Row::number(&what, Unit::Megabytes, measured.peak_mb.clone()).below(100.0));
-    let what = format!("import, {name}: peak memory of the floor");
-    rows.push(Row::number(
+    let what = format!("import, {name}: processor time");
+    let (ours, theirs) = (&cpus_s[0], &cpus_s[yardstick]);
+    rows.push(Row::ratio(
         &what,
-        Unit::Megabytes,
-        measured.floor_peak_mb.clone(),
+        Unit::Seconds,
+        ours,
+        NAMES[yardstick],
+        theirs,
     ));
+    let what = format!("import, {name}: peak memory");
+    let row = Row::number(&what, Unit::Megabytes, peaks_mb[0].clone());
+    rows.push(row.below(100.0).beside("floor", &peaks_mb[FLOOR]));
 }
 
 fn archive(
@@ -112,43 +126,55 @@ fn archive(
 ) -> Result<Measured, Box<dyn Error>> {
     bench.say(&format!("preparing the archive {:?}", recipe.name));
     let path = recipe.prepare(&bench.folder)?;
-    let (ours, floor) = (bench.folder.join("ours.db"), bench.folder.join("floor.db"));
+    let database = bench.folder.join("import.db");
     let mut measured = Measured::default();
     for round in 0..rounds {
-        bench.say(&format!(
-            "import, {}: round {} of {rounds}",
-            recipe.name,
-            round + 1
-        ));
-        remove(&[&ours, &floor])?;
-        let parse = child::run(&mut bench.yardstick(Yardstick::Parse, &path, &floor))?;
-        let by_us = import(bench, &path, &ours)?;
-        let by_floor = child::run(&mut bench.yardstick(Yardstick::Floor, &path, &floor))?;
-        measured.ours_s.push(by_us.wall_s);
-        measured.floor_s.push(by_floor.wall_s);
-        measured.parse_s.push(parse.wall_s);
-        measured.ours_cpu_s.push(by_us.cpu_s);
-        measured.floor_cpu_s.push(by_floor.cpu_s);
-        measured.parse_cpu_s.push(parse.cpu_s);
-        measured.peak_mb.push(by_us.peak_bytes as f64 / 1e6);
-        measured
-            .floor_peak_mb
-            .push(by_floor.peak_bytes as f64 / 1e6);
-        let counts = agreed(&by_us.stdout, &by_floor.stdout, &parse.stdout)?;
+        let name = recipe.name;
+        bench.say(&format!("import, {name}: round {} of {rounds}", round + 1));
+        let mut counts = [Counts::default(); 4];
+        for turn in 0..CONTESTANTS.len() {
+            let place = (round + turn) % CONTESTANTS.len();
+            remove(&[&database])?;
+            let done = match CONTESTANTS[place] {
+                None => import(bench, &path, &database)?,
+                Some(which) => child::run(&mut bench.yardstick(which, &path, &database))?,
+            };
+            measured.walls_s[place].push(done.wall_s);
+            measured.cpus_s[place].push(done.cpu_s);
+            measured.peaks_mb[place].push(done.peak_bytes as f64 / 1e6);
+            counts[place] = match place {
+                0 => Imported::read(&done.stdout)?.counts(),
+                _ => serde_json::from_str(&done.stdout)?,
+            };
+            match place {
+                0 => measured.our_mb = whole_size(&database)?,
+                FLOOR => measured.floor_mb = whole_size(&database)?,
+                _ => {}
+            }
+        }
+        agree(counts)?;
         if round == 0 {
-            bench.say(&format!("  {counts}"));
+            bench.say(&format!("  {}", counts[0]));
         }
     }
-    measured.our_mb = whole_size(&ours)?;
-    measured.floor_mb = whole_size(&floor)?;
     if sizes {
-        remove(&[&floor])?;
-        child::run(&mut bench.yardstick(Yardstick::FloorMillis, &path, &floor))?;
-        measured.floor_millis_mb = whole_size(&floor)?;
+        remove(&[&database])?;
+        child::run(&mut bench.yardstick(Yardstick::FloorMillis, &path, &database))?;
+        measured.floor_millis_mb = whole_size(&database)?;
     }
-    remove(&[&ours, &floor])?;
+    remove(&[&database])?;
     bench.discard(&path)?;
     Ok(measured)
+}
+
+/// The counts must be the same whoever counts.
+fn agree(counts: [Counts; 4]) -> Result<(), Box<dyn Error>> {
+    let ours = counts[0];
+    let same = counts[..PARSE].iter().all(|theirs| *theirs == ours);
+    if same && counts[PARSE].observations == ours.observations {
+        return Ok(());
+    }
+    Err(format!("MISMATCH between {NAMES:?}: {counts:?}").into())
 }
 
 /// Runs `prochist import` into a database.
@@ -163,22 +189,6 @@ pub fn import(
             .args(["--format", "json", "import"])
             .arg(archive),
     )
-}
-
-/// The counts, which must be the same whoever counts.
-fn agreed(ours: &str, floor: &str, parse: &str) -> Result<Counts, Box<dyn Error>> {
-    let said: Imported = serde_json::from_str(ours)?;
-    let ours = said.counts();
-    let floor: Counts = serde_json::from_str(floor)?;
-    let parse: Counts = serde_json::from_str(parse)?;
-    if ours != floor || parse.observations != floor.observations || said.set_aside != 0 {
-        return Err(format!(
-            "MISMATCH: prochist recorded {ours:?}, {} set aside, and the floor {floor:?}; parsed: {}",
-            said.set_aside, parse.observations
-        )
-        .into());
-    }
-    Ok(ours)
 }
 
 /// The size of a database, in megabytes, all of which is in its one file.

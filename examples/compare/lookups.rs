@@ -88,7 +88,7 @@ fn prepare(bench: &Bench, name: &'static str, versions: f64) -> Result<PathBuf, 
         bench.say(&format!("preparing the database {name:?}"));
         let archive = Recipe::versions(name, bench.scale, versions).prepare(&bench.folder)?;
         let done = import::import(bench, &archive, &database)?;
-        let said: Imported = serde_json::from_str(&done.stdout)?;
+        let said = Imported::read(&done.stdout)?;
         bench.say(&format!("  {}", said.describe()));
         bench.discard(&archive)?;
     }

@@ -31,7 +31,7 @@ use std::process::Command;
 
 use bench::{Bench, Yardstick};
 use clap::{Parser, ValueEnum};
-use floor::{Counts, Times};
+use floor::{Counts, Indexes, Times};
 
 /// Measures prochist beside the least programs that can do the same work.
 #[derive(Parser)]
@@ -139,7 +139,12 @@ fn measure(bench: &Bench, args: &Args) -> Result<(), Box<dyn Error>> {
         rows.extend(questions::measure(bench)?);
     }
     let mut out = io::stdout().lock();
-    for (name, value) in machine::describe() {
+    let amounts = match args.scale {
+        1.0 => "as named".to_owned(),
+        scale => format!("{scale} of what is named"),
+    };
+    let about = [("amounts", amounts), ("rounds", args.rounds.to_string())];
+    for (name, value) in machine::describe().into_iter().chain(about) {
         writeln!(
             out,
             "{}{name}: {value}",
@@ -152,9 +157,11 @@ fn measure(bench: &Bench, args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 fn be_yardstick(which: Yardstick, archive: &Path, database: &Path) -> Result<(), Box<dyn Error>> {
+    let floor = |times, indexes| floor::import(archive, database, times, indexes);
     let counts = match which {
-        Yardstick::Floor => floor::import(archive, database, Times::Texts)?,
-        Yardstick::FloorMillis => floor::import(archive, database, Times::Millis)?,
+        Yardstick::Floor => floor(Times::Texts, Indexes::First)?,
+        Yardstick::FloorIndexesLast => floor(Times::Texts, Indexes::Last)?,
+        Yardstick::FloorMillis => floor(Times::Millis, Indexes::First)?,
         Yardstick::Parse => Counts {
             observations: record::parse(archive)?,
             ..Counts::default()

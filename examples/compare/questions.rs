@@ -46,7 +46,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, Box<dyn Error>> {
         bench.say("preparing the processes to ask about");
         let archive = recipe.prepare(&bench.folder)?;
         let done = import::import(bench, &archive, &database)?;
-        let said: Imported = serde_json::from_str(&done.stdout)?;
+        let said = Imported::read(&done.stdout)?;
         bench.say(&format!("  {}", said.describe()));
         bench.discard(&archive)?;
     }

@@ -125,6 +125,12 @@ impl Row {
         }
     }
 
+    /// Names another's number beside it, for comparison.
+    pub fn beside(self, name: &str, theirs: &Series) -> Self {
+        let yardstick = format!("{name}: {}", self.unit.show(theirs.median()));
+        Self { yardstick, ..self }
+    }
+
     pub fn at_most(self, target: f64) -> Self {
         let target = Some(Target::AtMost(target));
         Self { target, ..self }
