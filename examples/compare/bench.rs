@@ -68,6 +68,23 @@ impl Bench {
         command
     }
 
+    /// Removes all data, unless it is to stay.
+    pub fn clear(&self) -> Result<(), Box<dyn Error>> {
+        if !self.keep && self.folder.exists() {
+            fs::remove_dir_all(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    /// Where the data of that name is, of so much.
+    pub fn file(&self, name: &str, extension: &str) -> PathBuf {
+        let name = match self.scale {
+            1.0 => format!("{name}.{extension}"),
+            scale => format!("{name}-{scale}.{extension}"),
+        };
+        self.folder.join(name)
+    }
+
     /// Removes data that is needed no more, unless it is to stay.
     pub fn discard(&self, path: &Path) -> Result<(), Box<dyn Error>> {
         if !self.keep {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use prochist::simulator::{FleetConfig, write_archive};
 
+use super::bench::Bench;
+
 /// An archive as it is to be made.
 #[derive(Clone, Copy)]
 pub struct Recipe {
@@ -64,11 +66,12 @@ impl Recipe {
     }
 
     /// Writes the archive, unless a file of this name is there.
-    pub fn prepare(&self, folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
-        let path = folder.join(self.name).with_extension("ndjson");
+    pub fn prepare(&self, bench: &Bench) -> Result<PathBuf, Box<dyn Error>> {
+        let path = bench.file(self.name, "ndjson");
         if path.exists() {
             return Ok(path);
         }
+        bench.say(&format!("preparing the archive {:?}", self.name));
         // A name of its own until it is whole, in case that it is kept and this is cut short.
         let partial = path.with_extension("partial");
         let config = FleetConfig {

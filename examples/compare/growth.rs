@@ -18,9 +18,8 @@ const SIZES: [(&str, f64); 3] = [
 pub fn measure(bench: &Bench) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut archives = Vec::new();
     for (name, observations) in SIZES {
-        bench.say(&format!("preparing the archive {name:?}"));
         let recipe = Recipe::growing(name, bench.scale, observations);
-        archives.push(recipe.prepare(&bench.folder)?);
+        archives.push(recipe.prepare(bench)?);
     }
     let database = bench.folder.join("growth.db");
     let mut walls_s = [(); 3].map(|()| Series::default());

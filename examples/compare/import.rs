@@ -124,8 +124,7 @@ fn archive(
     rounds: usize,
     sizes: bool,
 ) -> Result<Measured, Box<dyn Error>> {
-    bench.say(&format!("preparing the archive {:?}", recipe.name));
-    let path = recipe.prepare(&bench.folder)?;
+    let path = recipe.prepare(bench)?;
     let database = bench.folder.join("import.db");
     let mut measured = Measured::default();
     for round in 0..rounds {

@@ -83,10 +83,10 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, Box<dyn Error>> {
 }
 
 fn prepare(bench: &Bench, name: &'static str, versions: f64) -> Result<PathBuf, Box<dyn Error>> {
-    let database = bench.folder.join(name).with_extension("db");
+    let database = bench.file(name, "db");
     if !database.exists() {
         bench.say(&format!("preparing the database {name:?}"));
-        let archive = Recipe::versions(name, bench.scale, versions).prepare(&bench.folder)?;
+        let archive = Recipe::versions(name, bench.scale, versions).prepare(bench)?;
         let done = import::import(bench, &archive, &database)?;
         let said = Imported::read(&done.stdout)?;
         bench.say(&format!("  {}", said.describe()));

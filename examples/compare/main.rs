@@ -32,6 +32,7 @@ use std::process::Command;
 use bench::{Bench, Yardstick};
 use clap::{Parser, ValueEnum};
 use floor::{Counts, Indexes, Times};
+use report::Row;
 
 /// Measures prochist beside the least programs that can do the same work.
 #[derive(Parser)]
@@ -105,55 +106,51 @@ fn main() -> Result<(), Box<dyn Error>> {
         binary,
         itself: itself.clone(),
     };
+    bench.clear()?; // of a comparison that was cut short
     fs::create_dir_all(&bench.folder)?;
-    let result = measure(&bench, &args);
-    if !bench.keep {
-        fs::remove_dir_all(&bench.folder)?;
-    }
+    let mut rows = Vec::new();
+    let result = measure(&bench, &args, &mut rows);
+    bench.clear()?;
+    // What was measured before something went wrong was measured.
+    print(&args, &rows)?;
     result
 }
 
-fn measure(bench: &Bench, args: &Args) -> Result<(), Box<dyn Error>> {
+fn measure(bench: &Bench, args: &Args, rows: &mut Vec<Row>) -> Result<(), Box<dyn Error>> {
     let wants = |section| args.only.is_empty() || args.only.contains(&section);
-    let mut rows = Vec::new();
-    if wants(Section::Import) || wants(Section::Size) {
-        rows.extend(import::measure(
-            bench,
-            wants(Section::Import),
-            wants(Section::Size),
-        )?);
+    let (import, size) = (wants(Section::Import), wants(Section::Size));
+    if import || size {
+        rows.extend(import::measure(bench, import, size)?);
     }
-    if wants(Section::Growth) {
-        rows.extend(growth::measure(bench)?);
+    let sections: [(Section, Measure); 5] = [
+        (Section::Growth, growth::measure),
+        (Section::Sync, sync::measure),
+        (Section::Lookups, lookups::measure),
+        (Section::Questions, questions::measure),
+        (Section::Startup, startup::measure),
+    ];
+    for (section, measure) in sections {
+        if wants(section) {
+            rows.extend(measure(bench)?);
+        }
     }
-    if wants(Section::Sync) {
-        rows.extend(sync::measure(bench)?);
-    }
-    if wants(Section::Lookups) {
-        rows.extend(lookups::measure(bench)?);
-    }
-    if wants(Section::Startup) {
-        rows.extend(startup::measure(bench)?);
-    }
-    if wants(Section::Questions) {
-        rows.extend(questions::measure(bench)?);
-    }
+    Ok(())
+}
+
+type Measure = fn(&Bench) -> Result<Vec<Row>, Box<dyn Error>>;
+
+fn print(args: &Args, rows: &[Row]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let amounts = match args.scale {
         1.0 => "as named".to_owned(),
         scale => format!("{scale} of what is named"),
     };
     let about = [("amounts", amounts), ("rounds", args.rounds.to_string())];
+    let bullet = if args.markdown { "- " } else { "" };
     for (name, value) in machine::describe().into_iter().chain(about) {
-        writeln!(
-            out,
-            "{}{name}: {value}",
-            if args.markdown { "- " } else { "" }
-        )?;
+        writeln!(out, "{bullet}{name}: {value}")?;
     }
-    writeln!(out)?;
-    write!(out, "{}", report::table(&rows, args.markdown))?;
-    Ok(())
+    write!(out, "\n{}", report::table(rows, args.markdown))
 }
 
 fn be_yardstick(which: Yardstick, archive: &Path, database: &Path) -> Result<(), Box<dyn Error>> {

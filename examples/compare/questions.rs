@@ -41,10 +41,10 @@ const ASKED: [Asked; 4] = [
 /// Every question in turn: the whole command beside the query alone, warm.
 pub fn measure(bench: &Bench) -> Result<Vec<Row>, Box<dyn Error>> {
     let recipe = Recipe::ended(bench.scale);
-    let database = bench.folder.join(recipe.name).with_extension("db");
+    let database = bench.file(recipe.name, "db");
     if !database.exists() {
         bench.say("preparing the processes to ask about");
-        let archive = recipe.prepare(&bench.folder)?;
+        let archive = recipe.prepare(bench)?;
         let done = import::import(bench, &archive, &database)?;
         let said = Imported::read(&done.stdout)?;
         bench.say(&format!("  {}", said.describe()));
