@@ -56,6 +56,6 @@ pub mod sync;
 pub use error::{Error, describe};
 pub use history::{Group, History, Question, Window};
 pub use store::{
-    APPLICATION_ID, Ending, Lock, OpenProcess, Recorded, Run, RunKind, RunResult, SCHEMA_VERSION,
-    SnapshotWriter, Store,
+    APPLICATION_ID, Ending, Lock, OpenProcess, Progress, Recorded, Run, RunKind, RunResult,
+    SCHEMA_VERSION, Sealed, SnapshotWriter, Store,
 };

@@ -13,11 +13,18 @@ use prochist::{Ending, RunKind, RunResult, Store};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-fn record(folder: &TempDir, name: &str, snapshots: &[Snapshot]) -> std::path::PathBuf {
+/// Records snapshots, each committed once so many rows have gathered.
+fn record(
+    folder: &TempDir,
+    name: &str,
+    snapshots: &[Snapshot],
+    gathers: usize,
+) -> std::path::PathBuf {
     let path = folder.path().join(name);
     let mut store = Store::open(&path).unwrap();
     store.force_commits(false).unwrap();
-    let mut run = store.begin(RunKind::Import, "test", at(0)).unwrap();
+    let run = store.begin(RunKind::Import, "test", at(0)).unwrap();
+    let mut run = run.gather(gathers);
     for snapshot in snapshots {
         run.record(snapshot).unwrap();
     }
@@ -256,6 +263,7 @@ proptest! {
         snapshots in prop::collection::vec(snapshot(), 1..14),
         seed in any::<u64>(),
         cut in 0..14_usize,
+        gathers in prop_oneof![Just(0), 1..8_usize, Just(usize::MAX)],
     ) {
         let mut snapshots = snapshots;
         let known: BTreeSet<String> = snapshots[0].processes.iter().map(|p| p.process_id.clone()).collect();
@@ -270,16 +278,16 @@ proptest! {
             shuffled.swap(i, 1 + (state >> 33) as usize % i);
         }
         let folder = TempDir::new().unwrap();
-        let straight = record(&folder, "straight.db", &snapshots);
+        let straight = record(&folder, "straight.db", &snapshots, 0);
         prop_assert_eq!(as_recorded(&straight), by_definition(&snapshots));
 
-        let other = record(&folder, "shuffled.db", &shuffled[..cut.min(shuffled.len())]);
-        record(&folder, "shuffled.db", &shuffled[cut.min(shuffled.len())..]);
+        let other = record(&folder, "shuffled.db", &shuffled[..cut.min(shuffled.len())], gathers);
+        record(&folder, "shuffled.db", &shuffled[cut.min(shuffled.len())..], gathers);
         prop_assert_eq!(answers(&other), answers(&straight));
 
         // Again: nothing changes but the ledger.
         let before = tables(&straight);
-        record(&folder, "straight.db", &snapshots);
+        record(&folder, "straight.db", &snapshots, 0);
         prop_assert_eq!(tables(&straight), before);
         let db = open(&straight);
         prop_assert_eq!(one::<String>(&db, "PRAGMA integrity_check"), "ok");

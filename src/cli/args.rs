@@ -18,7 +18,7 @@ pub use asking::{
     AtArgs, ConcurrencyArgs, FailuresArgs, HistoryArgs, LifetimesArgs, PortsArgs, QuestionArgs,
     RolloutArgs, RoomsArgs, UsageArgs,
 };
-pub use recording::{ConfigArgs, ImportArgs, SettingArgs, SyncArgs};
+pub use recording::{ConfigArgs, ImportArgs, RebuildArgs, SettingArgs, SyncArgs};
 pub use sql::SqlArgs;
 
 /// A flight recorder for fleets of short-lived server processes: records what a ProcessV2 API says
@@ -105,6 +105,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Ask in SQL; it can only read
     Sql(SqlArgs),
+    /// Make anew what is kept beside the rows, so that questions over millions are quick
+    Rebuild(RebuildArgs),
     /// Serve the API of a simulated fleet, or write its archive
     Simulate(SimulateArgs),
     /// Every setting, its value and where it comes from

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use prochist::model::{Extent, SetAside};
@@ -22,8 +24,11 @@ use super::{Done, WARNING, table::printable};
 /// How many of the records set aside are shown; all are in the file.
 const SHOWN: usize = 10;
 
+/// How many rows gather before they are committed: a second of work or less.
+const GATHERED_ROWS: usize = 50_000;
+
 pub fn run(args: &ImportArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
-    let mut archive = open(args)?;
+    let archive = open(args)?;
     let mut store = Store::open(database)?;
     // The archive is still there if the power fails.
     store.force_commits(false)?;
@@ -38,7 +43,9 @@ pub fn run(args: &ImportArgs, database: &Path, output: &Output) -> Result<Done, 
         "{msg} {wide_bar} {bytes}/{total_bytes} {eta}",
     );
     bar.set_message("importing");
-    let mut run = store.begin(RunKind::Import, &source, now())?;
+    let mut run = store
+        .begin(RunKind::Import, &source, now())?
+        .gather(GATHERED_ROWS);
     let mut import = Import {
         extent: match (args.complete, args.app_id.is_empty()) {
             (false, _) => Extent::Partial,
@@ -47,7 +54,9 @@ pub fn run(args: &ImportArgs, database: &Path, output: &Output) -> Result<Done, 
         },
         ..Import::default()
     };
-    import.all(&mut archive, &mut run, &bar)?;
+    let mut pieces = Ahead::read(archive);
+    import.all(&mut pieces, &mut run, &bar)?;
+    let archive = pieces.done()?;
     let mut ending = Ending::new(
         now(),
         if import.set_aside == 0 {
@@ -120,6 +129,68 @@ fn is_at(piece: &Piece, observed_at: ObservedAt) -> bool {
     piece.observed_at.map(|at| at.time) == Some(observed_at.time)
 }
 
+/// An archive that is read on a thread of its own, a few pieces ahead of what is recorded.
+struct Ahead {
+    pieces: Receiver<(Piece, u64)>,
+    reading: thread::JoinHandle<Archive>,
+    /// How far it had been read when the latest piece was.
+    bytes_read: u64,
+    /// Whether some of it may come at any time, or never.
+    is_stream: bool,
+}
+
+impl Ahead {
+    /// Two to be recorded and two being read: more would only take memory.
+    const PIECES: usize = 2;
+
+    fn read(mut archive: Archive) -> Self {
+        let is_stream = archive.total_bytes().is_none();
+        let (sender, pieces) = mpsc::sync_channel(Self::PIECES);
+        let reading = thread::spawn(move || {
+            while let Some(piece) = archive.next() {
+                if sender.send((piece, archive.bytes_read())).is_err() {
+                    break; // nobody records any more
+                }
+            }
+            archive
+        });
+        Self {
+            pieces,
+            reading,
+            bytes_read: 0,
+            is_stream,
+        }
+    }
+
+    /// The next piece. What has gathered does not wait for a stream.
+    fn next(&mut self, run: &mut Run<'_>) -> Result<Option<Piece>, Failure> {
+        if self.is_stream {
+            match self.pieces.try_recv() {
+                Ok((piece, bytes_read)) => {
+                    self.bytes_read = bytes_read;
+                    return Ok(Some(piece));
+                }
+                Err(TryRecvError::Empty) => run.commit()?,
+                Err(TryRecvError::Disconnected) => return Ok(None),
+            }
+        }
+        Ok(self.wait())
+    }
+
+    fn wait(&mut self) -> Option<Piece> {
+        let (piece, bytes_read) = self.pieces.recv().ok()?;
+        self.bytes_read = bytes_read;
+        Some(piece)
+    }
+
+    /// The archive, all of which has been read.
+    fn done(self) -> Result<Archive, Failure> {
+        self.reading
+            .join()
+            .map_err(|_| Failure::new("reading the archive ended before its time"))
+    }
+}
+
 #[derive(Default)]
 struct Import {
     extent: Extent,
@@ -134,23 +205,23 @@ impl Import {
     /// Records everything, pieces of one moment as one snapshot.
     fn all(
         &mut self,
-        archive: &mut Archive,
+        pieces: &mut Ahead,
         run: &mut Run<'_>,
         bar: &ProgressBar,
     ) -> Result<(), Failure> {
-        let mut ahead = archive.next();
+        let mut ahead = pieces.next(run)?;
         while let Some(piece) = ahead.take() {
-            bar.set_position(archive.bytes_read());
+            bar.set_position(pieces.bytes_read);
             let Some(observed_at) = piece.observed_at else {
                 self.lost_input |= !piece.set_aside.is_empty();
                 for aside in piece.set_aside {
                     run.set_aside(&aside)?;
                     self.show(aside);
                 }
-                ahead = archive.next();
+                ahead = pieces.next(run)?;
                 continue;
             };
-            ahead = self.snapshot(archive, run, observed_at, piece)?;
+            ahead = self.snapshot(pieces, run, observed_at, piece)?;
         }
         Ok(())
     }
@@ -158,25 +229,25 @@ impl Import {
     /// Records the snapshot that begins with this piece; returns the first piece after it.
     fn snapshot(
         &mut self,
-        archive: &mut Archive,
+        pieces: &mut Ahead,
         run: &mut Run<'_>,
         observed_at: ObservedAt,
         first: Piece,
     ) -> Result<Option<Piece>, Failure> {
-        let mut pieces = vec![first];
+        let mut gathered = vec![first];
         let mut after = None;
-        if archive.total_bytes().is_none() {
+        if pieces.is_stream {
             // Nobody knows when a stream goes on, and others wait while a snapshot is recorded.
             loop {
-                match archive.next() {
-                    Some(next) if is_at(&next, observed_at) => pieces.push(next),
+                match pieces.next(run)? {
+                    Some(next) if is_at(&next, observed_at) => gathered.push(next),
                     next => break after = next,
                 }
             }
         }
         let mut snapshot = run.snapshot(observed_at.time)?;
         let mut whole = true;
-        while let Some(piece) = pieces.pop() {
+        while let Some(piece) = gathered.pop() {
             if piece
                 .observed_at
                 .is_some_and(|at| at.from == TimeFrom::FileMtime)
@@ -184,7 +255,7 @@ impl Import {
                 self.dated_by_mtime.insert(piece.file);
             }
             for process in &piece.processes {
-                snapshot.observe(process)?;
+                snapshot.observe_shared(process)?;
             }
             for aside in piece.set_aside {
                 // What could not be read may have been a live process.
@@ -192,9 +263,9 @@ impl Import {
                 snapshot.set_aside(&aside)?;
                 self.show(aside);
             }
-            if pieces.is_empty() && after.is_none() {
-                match archive.next() {
-                    Some(next) if is_at(&next, observed_at) => pieces.push(next),
+            if gathered.is_empty() && after.is_none() && !pieces.is_stream {
+                match pieces.wait() {
+                    Some(next) if is_at(&next, observed_at) => gathered.push(next),
                     next => after = next,
                 }
             }

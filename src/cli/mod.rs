@@ -33,6 +33,7 @@ mod lifetimes;
 mod log;
 mod output;
 mod ports;
+mod rebuild;
 mod records;
 mod report;
 mod rollout;
@@ -103,6 +104,7 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Coverage(args) => coverage::run(&args, &database()?, &output),
         Command::Sql(args) => sql::run(&args, database, &output),
         Command::Status(args) => status::run(&args, &database()?, &output),
+        Command::Rebuild(_) => rebuild::run(&database()?, &output),
         Command::Config(args) => config::run(&Settings::load(&global, &args.settings)?, &output),
         Command::Simulate(args) => simulate::run(&args, &output),
         // What the environment or a configuration names is a real history, and no place for a

@@ -1,17 +1,20 @@
 //! How many ran at once at the most, and when? Swept exactly, not sampled.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::Reckoned;
 use super::looks::is_unseen;
+use super::places::Places;
 use super::question::buckets;
+use super::radix;
+use super::tally::{Part, RowLife, Tally, TallyParts, in_two};
 use super::{Answer, GroupKey, History, Question, Reading, Row};
 use crate::Error;
-use crate::model::UtcMillis;
-use crate::store::to_time;
+use crate::model::{Excluded, Lifecycle, UtcMillis};
+use crate::store::{Column, to_time};
 
 /// The most processes of one group that ran at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,49 +48,178 @@ impl History {
 
 impl Reading<'_> {
     fn concurrency(&self, question: &Question) -> Result<Answer<ConcurrencyRow>, Error> {
-        let mut excluded = Exclusions::default();
-        let mut places: BTreeMap<GroupKey, Edges> = BTreeMap::new();
-        let (since, until) = (question.window.since_ms(), question.window.until_ms());
+        let window = (question.window.since_ms(), question.window.until_ms());
         // The record goes as far as anything looked, or is known to have happened.
         let last_look = self.last_look(question, UtcMillis::MAX)?;
         let last_look = last_look.unwrap_or(i64::MIN);
-        let (mut last_known, mut unseen) = (last_look, 0);
-        self.each_life(Reckoned::Alive, question, |life| {
-            match life.times.run() {
-                Err(reason) => excluded.count(reason),
-                Ok(None) => {}
-                Ok(Some((from, end))) => {
-                    let end = end.map(UtcMillis::millis);
-                    last_known = last_known.max(end.unwrap_or_else(|| from.millis()));
-                    let from = from.millis().max(since);
-                    if from < end.unwrap_or(i64::MAX).min(until) {
-                        let place = question.place(&life.app_id, &life.region, &life.deployment_id);
-                        places.entry(place).or_default().add(from, end, 1);
-                        let last_seen = life.times.last_seen_at;
-                        if end.is_none() && is_unseen(last_seen, last_look.min(until)) {
-                            unseen += 1;
-                        }
-                    }
-                }
-            }
-            Ok(())
-        })?;
+        let mut places = Places::new(*self, question)?;
+        let make = || Running {
+            window,
+            last_look,
+            last_known: last_look,
+            unseen: 0,
+            by_group: Vec::new(),
+            excluded: HashMap::new(),
+        };
+        let needed = [
+            Column::Kind,
+            Column::Created,
+            Column::Started,
+            Column::Stopping,
+            Column::Ended,
+        ];
+        let mut running = self.tally(Reckoned::Alive, question, &needed, &mut places, make)?;
+        let edges = running
+            .by_group
+            .iter_mut()
+            .flat_map(|runs| [&mut runs.starts, &mut runs.ends]);
+        in_two(edges.collect(), |edges| radix::sort_millis(edges));
         let mut rows = Vec::new();
-        let end = until.min(last_known.saturating_add(1));
-        for (place, mut edges) in places {
-            for peak in edges.peaks(end, question.bucket_ms())? {
+        let end = window.1.min(running.last_known.saturating_add(1));
+        for (runs, group) in running.by_group.iter().zip(0..) {
+            for peak in runs.peaks(end, question.bucket_ms())? {
+                let at = to_time(peak.at_ms)?;
                 rows.push(ConcurrencyRow {
-                    key: question.key_at(place.clone(), to_time(peak.at_ms)?),
-                    at: to_time(peak.at_ms)?,
+                    key: places.key(group, at)?,
+                    at,
                     running: peak.level.unsigned_abs(),
                 });
             }
         }
         rows.sort_by(|a, b| a.key.cmp(&b.key));
+        let answer = self.answer("concurrency", question, Exclusions::default(), rows)?;
+        let excluded = running.excluded.into_iter();
         Ok(Answer {
-            unseen,
-            ..self.answer("concurrency", question, excluded, rows)?
+            unseen: running.unseen,
+            excluded: excluded
+                .map(|(reason, n)| (reason.to_string(), n))
+                .collect(),
+            ..answer
         })
+    }
+}
+
+/// Who ran when, in each group.
+struct Running {
+    window: (i64, i64),
+    last_look: i64,
+    last_known: i64,
+    unseen: u64,
+    by_group: Vec<Runs>,
+    excluded: HashMap<Excluded, u64>,
+}
+
+/// When runs began and when they ended; in order once they are sorted.
+#[derive(Debug, Default)]
+struct Runs {
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+}
+
+impl Running {
+    #[inline]
+    fn add(&mut self, group: u32, times: &Lifecycle) {
+        let (since, until) = self.window;
+        let (from, end) = match times.run() {
+            Err(reason) => {
+                *self.excluded.entry(reason).or_default() += 1;
+                return;
+            }
+            Ok(None) => return,
+            Ok(Some((from, end))) => (from.millis(), end.map(UtcMillis::millis)),
+        };
+        self.last_known = self.last_known.max(end.unwrap_or(from));
+        let from = from.max(since);
+        if from >= end.unwrap_or(i64::MAX).min(until) {
+            return;
+        }
+        let runs = self.of(group);
+        runs.starts.push(from);
+        runs.ends.extend(end);
+        if end.is_none() && is_unseen(times.last_seen_at, self.last_look.min(until)) {
+            self.unseen += 1;
+        }
+    }
+
+    #[inline]
+    fn of(&mut self, group: u32) -> &mut Runs {
+        let group = group as usize;
+        if group >= self.by_group.len() {
+            self.by_group.resize_with(group + 1, Runs::default);
+        }
+        &mut self.by_group[group]
+    }
+}
+
+impl TallyParts for Running {
+    fn part(&mut self, part: &Part) -> Result<(), Error> {
+        part.each(|i, kind| {
+            if let Some(group) = part.group(kind) {
+                self.add(group, &part.times(i, &part.kinds()[kind]));
+            }
+        });
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.last_known = self.last_known.max(other.last_known);
+        self.unseen += other.unseen;
+        for (more, group) in other.by_group.into_iter().zip(0..) {
+            let runs = self.of(group);
+            runs.starts.extend(more.starts);
+            runs.ends.extend(more.ends);
+        }
+        for (reason, n) in other.excluded {
+            *self.excluded.entry(reason).or_default() += n;
+        }
+    }
+}
+
+impl Tally for Running {
+    fn life(&mut self, life: &RowLife) -> Result<(), Error> {
+        self.add(life.group, &life.times);
+        Ok(())
+    }
+}
+
+impl Runs {
+    /// The peak of each day or hour until before `end_ms`, or of all of it; only of those in which any ran.
+    fn peaks(&self, end_ms: i64, bucket_ms: Option<i64>) -> Result<Vec<Peak>, Error> {
+        let Some(&begin_ms) = self.starts.first() else {
+            return Ok(Vec::new());
+        };
+        let (mut starts, mut ends) = (&self.starts[..], &self.ends[..]);
+        let (mut level, mut peaks) = (0, Vec::new());
+        for (from, until) in buckets(begin_ms, end_ms, bucket_ms)? {
+            let mut peak = Peak { at_ms: from, level };
+            loop {
+                let next = |times: &[i64]| times.first().copied().unwrap_or(i64::MAX);
+                let at = next(starts).min(next(ends));
+                if at >= until {
+                    break;
+                }
+                // All that happens at a moment has happened then.
+                while let [first, rest @ ..] = starts
+                    && *first == at
+                {
+                    starts = rest;
+                    level += 1;
+                }
+                while let [first, rest @ ..] = ends
+                    && *first == at
+                {
+                    ends = rest;
+                    level -= 1;
+                }
+                if at == from || level > peak.level {
+                    peak = Peak { at_ms: at, level };
+                }
+            }
+            if peak.level > 0 {
+                peaks.push(peak);
+            }
+        }
+        Ok(peaks)
     }
 }
 
@@ -184,6 +316,13 @@ mod tests {
             edges.add(*from, *until, 1);
         }
         let peaks = edges.peaks(end, bucket).expect("not too many");
+        let mut sorted = Runs {
+            starts: runs.iter().map(|(from, _)| *from).collect(),
+            ends: runs.iter().filter_map(|(_, until)| *until).collect(),
+        };
+        radix::sort_millis(&mut sorted.starts);
+        radix::sort_millis(&mut sorted.ends);
+        assert_eq!(sorted.peaks(end, bucket).expect("not too many"), peaks);
         peaks.iter().map(|peak| (peak.at_ms, peak.level)).collect()
     }
 

@@ -1,14 +1,16 @@
 //! How often did processes fail, and before or after they had started?
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::lives::{Life, Reckoned};
+use super::lives::Reckoned;
+use super::places::Places;
+use super::slots::Slots;
+use super::tally::{Part, RowLife, Tally, TallyParts};
 use super::{Answer, GroupKey, History, Question, Reading, Row, wilson_95};
 use crate::Error;
-use crate::model::{Outcome, UtcMillis};
+use crate::model::Outcome;
+use crate::store::{Column, Kind};
 
 /// The failures of one group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -62,40 +64,97 @@ impl History {
 
 impl Reading<'_> {
     pub(super) fn failures(&self, question: &Question) -> Result<Answer<FailureRow>, Error> {
-        let mut groups: BTreeMap<GroupKey, FailureRow> = BTreeMap::new();
-        self.each_life(Reckoned::ByEnd, question, |life| {
-            let belongs_to = match life.times.outcome {
-                Outcome::Open => life.times.created_at,
-                Outcome::Lost => life.times.last_seen_at,
-                Outcome::Stopped | Outcome::Failed => ended_at(&life)?,
-            };
-            let key = question.key(&life.app_id, &life.region, &life.deployment_id, belongs_to);
-            let row = groups.entry(key).or_default();
-            match life.times.outcome {
-                Outcome::Open => row.open += 1,
-                Outcome::Lost => row.lost += 1,
-                Outcome::Stopped => row.ended += 1,
-                Outcome::Failed => {
-                    row.ended += 1;
-                    row.failed += 1;
-                    row.failed_before_start += u64::from(life.times.started_at.is_none());
-                }
-            }
-            Ok(())
-        })?;
-        let rows = groups
-            .into_iter()
-            .map(|(key, row)| with_rate(FailureRow { key, ..row }))
-            .collect();
+        let mut places = Places::new(*self, question)?;
+        let make = || Counts {
+            slots: Slots::new(question),
+            by_slot: Vec::new(),
+        };
+        let needed = [Column::Kind, Column::Ended];
+        let counts = self.tally(Reckoned::ByEnd, question, &needed, &mut places, make)?;
+        let mut rows = Vec::with_capacity(counts.by_slot.len());
+        for ((group, begin_ms), n) in counts.slots.in_order.into_iter().zip(counts.by_slot) {
+            rows.push(with_rate(FailureRow {
+                key: places.key_from(group, begin_ms)?,
+                ended: n[STOPPED] + n[FAILED] + n[FAILED_BEFORE_START],
+                failed: n[FAILED] + n[FAILED_BEFORE_START],
+                failed_before_start: n[FAILED_BEFORE_START],
+                lost: n[LOST],
+                open: n[OPEN],
+                ..FailureRow::default()
+            }));
+        }
+        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         self.answer("failures", question, Exclusions::default(), rows)
     }
 }
 
-/// When an ended one ended, which is always known in some way.
-pub(super) fn ended_at(life: &Life) -> Result<UtcMillis, Error> {
-    life.ended_at.ok_or_else(|| Error::Damaged {
-        what: format!("no end of the process {:?}", life.process_id),
-    })
+/// How many ended how, in each group.
+struct Counts {
+    slots: Slots,
+    by_slot: Vec<[u64; OUTCOMES]>,
+}
+
+const OUTCOMES: usize = 5;
+const STOPPED: usize = 0;
+const FAILED: usize = 1;
+const FAILED_BEFORE_START: usize = 2;
+const LOST: usize = 3;
+const OPEN: usize = 4;
+
+fn how(outcome: Outcome, has_started: bool) -> usize {
+    match (outcome, has_started) {
+        (Outcome::Open, _) => OPEN,
+        (Outcome::Lost, _) => LOST,
+        (Outcome::Stopped, _) => STOPPED,
+        (Outcome::Failed, true) => FAILED,
+        (Outcome::Failed, false) => FAILED_BEFORE_START,
+    }
+}
+
+impl Counts {
+    fn at(&mut self, slot: usize) -> &mut [u64; OUTCOMES] {
+        if slot >= self.by_slot.len() {
+            self.by_slot.resize(slot + 1, [0; OUTCOMES]);
+        }
+        &mut self.by_slot[slot]
+    }
+}
+
+impl TallyParts for Counts {
+    fn part(&mut self, part: &Part) -> Result<(), Error> {
+        self.slots.begin(part, part.ended);
+        let of_kind = |kind: &Kind| how(kind.outcome(), kind.has_started);
+        let hows: Vec<usize> = part.kinds().iter().map(of_kind).collect();
+        let ended_ms = &part.columns.ended_ms[..];
+        part.each(|i, kind| {
+            if let Some(slot) = self.slots.of(part, kind, ended_ms[i]) {
+                self.at(slot)[hows[kind]] += 1;
+            }
+        });
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Self) {
+        for ((group, begin_ms), counts) in other.slots.in_order.into_iter().zip(other.by_slot) {
+            let slot = self.slots.number(group, begin_ms);
+            for (own, more) in self.at(slot).iter_mut().zip(counts) {
+                *own += more;
+            }
+        }
+    }
+}
+
+impl Tally for Counts {
+    fn life(&mut self, life: &RowLife) -> Result<(), Error> {
+        let belongs_to = match life.times.outcome {
+            Outcome::Open => life.times.created_at.millis(),
+            Outcome::Lost => life.times.last_seen_at.millis(),
+            Outcome::Stopped | Outcome::Failed => life.ended_ms()?,
+        };
+        let slot = self.slots.number(life.group, belongs_to);
+        self.at(slot)[how(life.times.outcome, life.times.started_at.is_some())] += 1;
+        Ok(())
+    }
 }
 
 pub(super) fn with_rate(mut row: FailureRow) -> FailureRow {

@@ -52,7 +52,15 @@ pub(super) enum Gap {
     Unknown(Excluded),
 }
 
-impl Hold {
+/// A hold by its times alone, as far as they matter to those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tenure {
+    pub from: UtcMillis,
+    pub until: Option<UtcMillis>,
+    pub outcome: Outcome,
+}
+
+impl Tenure {
     pub fn end(&self) -> HoldEnd {
         match (self.until, self.outcome) {
             (Some(until), _) if until < self.from => HoldEnd::Unknown(Excluded::TimesOutOfOrder),
@@ -90,6 +98,35 @@ impl Hold {
             HoldEnd::At(_) | HoldEnd::Held => Gap::None,
             HoldEnd::Unknown(_) => Gap::Unknown(Excluded::PreviousEndUnknown),
         }
+    }
+}
+
+impl Hold {
+    fn tenure(&self) -> Tenure {
+        Tenure {
+            from: self.from,
+            until: self.until,
+            outcome: self.outcome,
+        }
+    }
+
+    pub fn end(&self) -> HoldEnd {
+        self.tenure().end()
+    }
+
+    /// As [`Tenure::is_of_no_length`] has it.
+    pub fn is_of_no_length(&self) -> bool {
+        self.tenure().is_of_no_length()
+    }
+
+    /// Whether it ends before it begins.
+    pub fn is_backward(&self) -> bool {
+        self.tenure().is_backward()
+    }
+
+    /// Since the hold before, where this is one that can be placed at all.
+    pub fn gap_after(&self, previous: Option<&Self>) -> Gap {
+        self.tenure().gap_after(previous.map(Self::tenure).as_ref())
     }
 
     /// Whether some of it lies in the window.

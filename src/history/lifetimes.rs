@@ -1,15 +1,20 @@
 //! How long did processes last, phase by phase, and which lasted longest?
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::Serialize;
 
 use super::answer::Exclusions;
+use super::lengths::{Estimate, Lengths, PhaseLengths};
 use super::lives::{Life, Reckoned};
-use super::looks::Watch;
-use super::{Answer, Duration, GroupKey, History, Question, Reading, Row, Survival, percentile};
+use super::places::Places;
+use super::slots::Slots;
+use super::spread::Spread;
+use super::tally::in_two;
+use super::{Answer, GroupKey, History, Question, Reading, Row};
 use crate::Error;
 use crate::model::{Deployment, Outcome, Phase, PhaseLength, UtcMillis};
+use crate::store::Column;
 
 /// The lengths of one phase in one group; all lengths in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -86,19 +91,28 @@ pub struct Histogram {
 impl Histogram {
     const BINS: usize = 16;
 
-    fn of(lengths: &[i64], from_ms: i64, until_ms: i64) -> Self {
+    /// Of lengths in order.
+    fn of(lengths: &Spread, from_ms: i64, until_ms: i64) -> Self {
         // What took no time at all is in the first bin.
         let log = |millis: i64| (millis.max(1) as f64).ln();
         let (low, high) = (log(from_ms), log(until_ms));
-        let mut counts = vec![0; Self::BINS];
-        for length in lengths {
-            let share = (log(*length) - low) / (high - low).max(f64::MIN_POSITIVE);
-            counts[((share * Self::BINS as f64) as usize).min(Self::BINS - 1)] += 1;
-        }
+        let bin = |millis: i64| {
+            let share = (log(millis) - low) / (high - low).max(f64::MIN_POSITIVE);
+            ((share * Self::BINS as f64) as usize).min(Self::BINS - 1)
+        };
+        // A logarithm for each would take longer than all the rest.
+        let up_to: Vec<usize> = (0..Self::BINS)
+            .map(|last| lengths.partition_point(|millis| bin(millis) <= last))
+            .collect();
+        let before = std::iter::once(0).chain(up_to.iter().copied());
         Self {
             from_ms,
             until_ms,
-            counts,
+            counts: up_to
+                .iter()
+                .zip(before)
+                .map(|(up_to, before)| (up_to - before) as u64)
+                .collect(),
         }
     }
 }
@@ -169,46 +183,51 @@ impl History {
 
 impl Reading<'_> {
     fn lifetimes(&self, question: &Question) -> Result<Answer<LifetimeRow>, Error> {
-        let watches = self.watches(question)?;
-        let mut excluded = Exclusions::default();
-        let mut groups: BTreeMap<(GroupKey, Phase), Lengths> = BTreeMap::new();
-        self.each_life(Reckoned::ByCreation, question, |life| {
-            let created_at = life.times.created_at;
-            let key = question.key(&life.app_id, &life.region, &life.deployment_id, created_at);
-            let watch = watches.get(&life.app_id);
-            for phase in Phase::ALL {
-                let lengths = groups.entry((key.clone(), phase)).or_default();
-                let (millis, has_ended) = match life.times.phase(phase) {
-                    PhaseLength::Ended(millis) => (millis, true),
-                    PhaseLength::Censored(millis) => (millis, false),
-                    PhaseLength::NotReached => continue,
-                    PhaseLength::Excluded(reason) => {
-                        excluded.count_in(phase, reason);
-                        continue;
-                    }
-                };
-                match has_ended {
-                    true => lengths.ended.push(millis),
-                    false => lengths.censored += 1,
-                }
-                if !has_ended && life.times.outcome == Outcome::Lost {
-                    lengths.lost += 1;
-                }
-                let begin = life.times.beginning(phase).unwrap_or(created_at);
-                lengths.watch(watch, [begin, created_at], millis, has_ended);
+        let sights = self.sights(question)?;
+        let mut places = Places::new(*self, question)?;
+        let make = || Lengths {
+            slots: Slots::new(question),
+            by_slot: Vec::new(),
+            sights: &sights,
+            excluded: HashMap::new(),
+        };
+        let needed = [
+            Column::Kind,
+            Column::Created,
+            Column::Started,
+            Column::Stopping,
+            Column::Ended,
+        ];
+        let lengths = self.tally(Reckoned::ByCreation, question, &needed, &mut places, make)?;
+        let phases = lengths.by_slot.into_iter().flatten();
+        let mut estimates = in_two(phases.collect(), PhaseLengths::estimate).into_iter();
+        let mut rows = Vec::with_capacity(estimates.len());
+        for (group, begin_ms) in lengths.slots.in_order {
+            let key = places.key_from(group, begin_ms)?;
+            for (phase, estimate) in Phase::ALL.into_iter().zip(estimates.by_ref()) {
+                rows.push((key.clone(), phase, estimate));
             }
-            Ok(())
-        })?;
-        let ended = || groups.values().flat_map(|lengths| &lengths.ended).copied();
+        }
+        rows.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         let (from_ms, until_ms) = (
-            ended().min().unwrap_or_default(),
-            ended().max().unwrap_or_default(),
+            rows.iter()
+                .filter_map(|(.., e)| e.ended.min())
+                .min()
+                .unwrap_or_default(),
+            rows.iter()
+                .filter_map(|(.., e)| e.ended.max())
+                .max()
+                .unwrap_or_default(),
         );
-        let rows = groups
+        let rows = rows
             .into_iter()
-            .map(|((key, phase), lengths)| row(key, phase, lengths, from_ms, until_ms))
+            .map(|(key, phase, estimate)| row(key, phase, &estimate, from_ms, until_ms))
             .collect();
-        self.answer("lifetimes", question, excluded, rows)
+        let mut answer = self.answer("lifetimes", question, Exclusions::default(), rows)?;
+        for ((phase, reason), n) in lengths.excluded {
+            answer.excluded.insert(format!("{phase}.{reason}"), n);
+        }
+        Ok(answer)
     }
 
     fn longer_than(
@@ -253,83 +272,37 @@ fn long_lived(life: Life, lifetime_ms: Option<i64>, age_so_far_ms: Option<i64>) 
     }
 }
 
-/// How long those of a group spent in a phase.
-#[derive(Default)]
-struct Lengths {
-    ended: Vec<i64>,
-    censored: u64,
-    lost: u64,
-    delayed: u64,
-    /// The same as far as they were watched; one for each part.
-    watched: Vec<Duration>,
-}
-
-impl Lengths {
-    /// Counts one as far as it was watched.
-    fn watch(
-        &mut self,
-        watch: Option<&Watch>,
-        [begin, created]: [UtcMillis; 2],
-        millis: i64,
-        has_ended: bool,
-    ) {
-        let begin = begin.millis();
-        let over = begin + millis;
-        // A phase that is said to begin before the process was created was not missed till then.
-        let from = begin.max(created.millis()).min(over);
-        let mut is_first_seen = false;
-        for (since, until) in watch.into_iter().flat_map(|watch| watch.parts(from, over)) {
-            let length = until - begin;
-            let duration = match has_ended && until == over {
-                true => Duration::ended(length),
-                false => Duration::censored(length),
-            };
-            is_first_seen |= since == from;
-            self.watched.push(match since == from {
-                true => duration,
-                false => duration.met_at(since - begin),
-            });
-        }
-        self.delayed += u64::from(!is_first_seen);
-    }
-}
-
-fn row(key: GroupKey, phase: Phase, lengths: Lengths, from_ms: i64, until_ms: i64) -> LifetimeRow {
-    let Lengths {
-        mut ended,
-        mut watched,
-        censored,
-        ..
-    } = lengths;
-    ended.sort_unstable();
-    let survival = Survival::estimate(&mut watched);
-    let is_anybody = !ended.is_empty() || censored > 0;
+fn row(
+    key: GroupKey,
+    phase: Phase,
+    estimate: &Estimate,
+    from_ms: i64,
+    until_ms: i64,
+) -> LifetimeRow {
+    let Estimate {
+        ended, survival, ..
+    } = estimate;
+    let is_anybody = !ended.is_empty() || estimate.censored > 0;
+    let [survival_p50_ms, survival_p90_ms] = survival.percentiles;
     LifetimeRow {
         key,
         phase,
         n: ended.len() as u64,
-        censored,
-        lost: lengths.lost,
-        delayed: lengths.delayed,
-        mean_ms: mean(&ended),
-        p50_ms: percentile(&ended, 50),
-        p90_ms: percentile(&ended, 90),
-        p99_ms: percentile(&ended, 99),
-        max_ms: ended.last().copied(),
-        survival_p50_ms: survival.percentile(0.5),
-        survival_p90_ms: survival.percentile(0.9),
+        censored: estimate.censored,
+        lost: estimate.lost,
+        delayed: estimate.delayed,
+        mean_ms: ended.mean(),
+        p50_ms: ended.percentile(50),
+        p90_ms: ended.percentile(90),
+        p99_ms: ended.percentile(99),
+        max_ms: ended.max(),
+        survival_p50_ms,
+        survival_p90_ms,
         // Nobody that was watched is as good as nobody that was watched from the beginning.
         survival_until_ms: survival.until_millis.or(is_anybody.then_some(0)),
-        survival_is_cut_short: survival.is_cut_short || (is_anybody && watched.is_empty()),
-        histogram: Histogram::of(&ended, from_ms, until_ms),
+        survival_is_cut_short: survival.is_cut_short || (is_anybody && !estimate.is_any_watched),
+        histogram: Histogram::of(ended, from_ms, until_ms),
     }
-}
-
-/// Rounded half up, in whole numbers; none of none.
-fn mean(lengths: &[i64]) -> Option<i64> {
-    let n = lengths.len() as i128;
-    let sum: i128 = lengths.iter().map(|&millis| i128::from(millis)).sum();
-    i64::try_from((2 * sum + n).checked_div_euclid(2 * n)?).ok()
 }
 
 #[cfg(test)]
@@ -338,7 +311,12 @@ mod tests {
 
     #[test]
     fn bins_double_where_the_range_is_two_to_the_sixteenth() {
-        let of = |lengths: &[i64]| Histogram::of(lengths, 1, 65_536).counts;
+        let spread = |lengths: &[i64]| {
+            let mut spread = Spread::default();
+            lengths.iter().for_each(|&millis| spread.push(millis));
+            spread
+        };
+        let of = |lengths: &[i64]| Histogram::of(&spread(lengths), 1, 65_536).counts;
         let in_bin = |bin: usize| {
             let mut counts = vec![0; 16];
             counts[bin] = 1;
@@ -355,6 +333,13 @@ mod tests {
             assert_eq!(of(&[length]), in_bin(bin), "{length}");
         }
         assert_eq!(of(&[]), vec![0; 16]);
-        assert_eq!(Histogram::of(&[7, 7], 7, 7).counts.iter().sum::<u64>(), 2);
+        assert_eq!(
+            Histogram::of(&spread(&[7, 7]), 7, 7)
+                .counts
+                .iter()
+                .sum::<u64>(),
+            2
+        );
+        assert_eq!(of(&[1, 3, 3, 40_000])[..2], [1, 2]);
     }
 }

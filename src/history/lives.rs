@@ -52,6 +52,25 @@ impl Reckoned {
     }
 }
 
+impl Reckoned {
+    /// The same conditions over `process_seen`, whose times have other names.
+    pub fn conditions_of_rows(self) -> &'static [&'static str] {
+        match self {
+            Self::ByCreation => &["created_ms >= :since AND created_ms < :until"],
+            Self::ByEnd => &[
+                "ended_ms >= :since AND ended_ms < :until",
+                "outcome = 'open' AND created_ms >= :since AND created_ms < :until",
+                "outcome = 'lost' AND seen_until_ms >= :since AND seen_until_ms < :until",
+            ],
+            Self::Alive => &[
+                "ended_ms >= :since AND created_ms < :until",
+                "ended_ms IS NULL AND created_ms < :until",
+                "created_ms >= :since AND created_ms < :until AND ended_ms < :since",
+            ],
+        }
+    }
+}
+
 impl Reading<'_> {
     /// Calls `each` for every process that passes the filter and belongs to the window.
     pub fn each_life(

@@ -16,22 +16,30 @@ mod failures;
 mod health;
 mod holders;
 mod holds;
+mod lengths;
 mod lifetimes;
 mod lives;
 mod looks;
+mod places;
 mod ports;
 mod process;
 mod question;
+mod radix;
 mod rates;
 mod reading;
+mod reuse;
 mod rollout;
 mod rooms;
 mod scan;
 mod schema;
+mod slots;
+mod spread;
 mod sql;
 mod sql_params;
 mod status;
 mod survival;
+mod tally;
+
 mod usage;
 mod watched;
 mod zombies;
@@ -66,7 +74,7 @@ pub use watched::{Unwatched, Watched};
 pub use zombies::ZombieRow;
 
 use crate::Error;
-use crate::store::open_to_read;
+use crate::store::{first_difference, open_to_read};
 use reading::{Idle, Reading};
 
 /// A history database, open for reading, while a [`crate::Store`] writes it or not.
@@ -113,5 +121,15 @@ impl History {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Compares the segments, in which the ended processes are kept in columns, with the rows that they
+    /// were made from, all of both: the first difference in words, none where there is none. Where there
+    /// is one, [`crate::Store::rebuild`] makes the segments anew.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`], or [`Error::Damaged`] where a segment cannot be read at all.
+    pub fn compare_segments(&self) -> Result<Option<String>, Error> {
+        self.read(|reading| first_difference(reading.db))
     }
 }

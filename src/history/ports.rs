@@ -1,14 +1,12 @@
 //! How often and how soon were endpoints taken again?
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::holds::Gap;
-use super::{Answer, History, Question, Reading, Row, percentile};
+use super::{Answer, History, Question, Reading, Row};
 use crate::Error;
-use crate::model::{Deployment, Excluded, UtcMillis};
+use crate::model::{Deployment, UtcMillis};
 
 /// The reuse of one endpoint, or of all endpoints of one host.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -124,47 +122,34 @@ impl History {
 
 impl Reading<'_> {
     fn ports(&self, question: &Question, by_host: bool) -> Result<Answer<PortRow>, Error> {
-        let mut excluded = Exclusions::default();
-        let mut groups: BTreeMap<(String, Option<(i64, String)>), Reuse> = BTreeMap::new();
-        self.each_hold(question, None, |hold, previous| {
-            if !question.window.contains(hold.from) || !hold.passes {
-                return;
-            }
-            if hold.is_backward() {
-                excluded.count(Excluded::TimesOutOfOrder);
-                return;
-            }
-            let place = (!by_host).then(|| (hold.port, hold.transport.clone()));
-            let reuse = groups.entry((hold.host.clone(), place)).or_default();
-            reuse.holds += 1;
-            match hold.gap_after(previous) {
-                Gap::None => {}
-                Gap::Millis(gap) if gap >= 0 => reuse.gaps.push(gap),
-                Gap::Millis(_) | Gap::Held => reuse.overlaps += 1,
-                Gap::Unknown(reason) => excluded.count(reason),
-            }
-        })?;
-        let rows = groups
+        let reuse = self.reuse(question, by_host)?;
+        let mut rows: Vec<PortRow> = reuse
+            .by_place
             .into_iter()
-            .map(|((host, place), mut reuse)| {
-                reuse.gaps.sort_unstable();
-                let (port, transport) = place.unzip();
-                PortRow {
-                    host,
-                    port,
-                    transport,
-                    holds: reuse.holds,
-                    reuses: reuse.gaps.len() as u64,
-                    overlaps: reuse.overlaps,
-                    min_gap_ms: reuse.gaps.first().copied(),
-                    p10_gap_ms: percentile(&reuse.gaps, 10),
-                    median_gap_ms: percentile(&reuse.gaps, 50),
-                    p90_gap_ms: percentile(&reuse.gaps, 90),
-                    max_gap_ms: reuse.gaps.last().copied(),
-                }
+            .map(|(place, reuse)| PortRow {
+                host: place.host,
+                port: place.port,
+                transport: place.transport,
+                holds: reuse.holds,
+                reuses: reuse.gaps.len() as u64,
+                overlaps: reuse.overlaps,
+                min_gap_ms: reuse.gaps.min(),
+                p10_gap_ms: reuse.gaps.percentile(10),
+                median_gap_ms: reuse.gaps.percentile(50),
+                p90_gap_ms: reuse.gaps.percentile(90),
+                max_gap_ms: reuse.gaps.max(),
             })
             .collect();
-        self.answer("ports", question, excluded, rows)
+        let place = |row: &PortRow| (row.host.clone(), row.port, row.transport.clone());
+        rows.sort_by_cached_key(place);
+        let answer = self.answer("ports", question, Exclusions::default(), rows)?;
+        let excluded = reuse.excluded.into_iter();
+        Ok(Answer {
+            excluded: excluded
+                .map(|(reason, n)| (reason.to_string(), n))
+                .collect(),
+            ..answer
+        })
     }
 
     fn too_soon(&self, most_ms: i64, question: &Question) -> Result<Answer<TooSoonRow>, Error> {
@@ -200,11 +185,4 @@ impl Reading<'_> {
         });
         self.answer("ports", question, excluded, rows)
     }
-}
-
-#[derive(Default)]
-struct Reuse {
-    holds: u64,
-    overlaps: u64,
-    gaps: Vec<i64>,
 }

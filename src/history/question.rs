@@ -351,7 +351,7 @@ pub(super) const FILTER: &str = "(:apps IS NULL OR app_id IN (SELECT value FROM 
 
 pub(super) struct FilterParams {
     pub apps: Option<String>,
-    regions: Option<String>,
+    pub regions: Option<String>,
     deployments: Option<String>,
 }
 

@@ -127,11 +127,16 @@ pub fn fisher_exact(first: (u64, u64), second: (u64, u64)) -> f64 {
 /// assert_eq!(prochist::history::percentile(&[10, 20, 30, 40], 50), Some(25));
 /// ```
 pub fn percentile(sorted: &[i64], percent: u8) -> Option<i64> {
-    let last = sorted.len().checked_sub(1)?;
+    percentile_of(sorted.len(), |index| sorted[index], percent)
+}
+
+/// The same of so many values, each of which is asked for by its number.
+pub(super) fn percentile_of(len: usize, at: impl Fn(usize) -> i64, percent: u8) -> Option<i64> {
+    let last = len.checked_sub(1)?;
     let rank = last as u128 * u128::from(percent.min(100));
     let below = usize::try_from(rank / 100).unwrap_or(last).min(last);
     let part = i128::try_from(rank % 100).unwrap_or_default();
-    let (a, b) = (sorted[below], sorted[(below + 1).min(last)]);
+    let (a, b) = (at(below), at((below + 1).min(last)));
     let hundredfold = 100 * i128::from(a) + (i128::from(b) - i128::from(a)) * part;
     i64::try_from((hundredfold + 50).div_euclid(100)).ok()
 }

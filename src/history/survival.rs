@@ -82,51 +82,11 @@ pub struct Survival {
 impl Survival {
     /// The curve of these; they are put in order of length, ends before censorings.
     pub fn estimate(durations: &mut [Duration]) -> Self {
-        durations.sort_unstable(); // false < true
-        let mut met: Vec<i64> = durations
-            .iter()
-            .filter(|d| d.was_at_risk())
-            .filter_map(|d| d.met_at_millis)
-            .collect();
-        met.sort_unstable();
-        let mut met = met.into_iter().peekable();
-        let mut at_risk = durations
-            .iter()
-            .filter(|d| d.met_at_millis.is_none())
-            .count();
-        let mut survival = Self::default();
-        let mut left = 1.0;
-        if at_risk == 0 && !durations.is_empty() {
-            survival.stop_before(0);
-            return survival;
-        }
-        for equal in durations.chunk_by(|a, b| a.millis == b.millis) {
-            let millis = equal[0].millis;
-            while met.next_if(|met| *met < millis).is_some() {
-                at_risk += 1;
-            }
-            let leaving = || equal.iter().filter(|d| d.was_at_risk());
-            let ends = leaving().filter(|d| !d.censored).count();
-            let others_come = met.peek().is_some();
-            if ends > 0 && ends == at_risk && others_come {
-                survival.stop_before(millis);
-                break;
-            }
-            if ends > 0 {
-                left *= 1.0 - ends as f64 / at_risk as f64;
-                survival.steps.push((millis, left));
-            }
-            if leaving().next().is_some() {
-                survival.until_millis = Some(millis);
-            }
-            at_risk -= leaving().count();
-            // Those met at this very length are at risk from the next on.
-            if at_risk == 0 && met.peek().is_some_and(|met| *met > millis) {
-                survival.stop_before(millis + 1);
-                break;
-            }
-        }
-        survival
+        let mut steps = Vec::new();
+        let survival = sweep(std::iter::empty(), 0, durations, |millis, left| {
+            steps.push((millis, left));
+        });
+        Self { steps, ..survival }
     }
 
     /// From this length on it is not determined.
@@ -138,10 +98,114 @@ impl Survival {
     /// The length by which the share `q` (0 to 1) has ended: the earliest one at which the survival is
     /// `1 − q` or less. None where it never falls so far, as far as it is known.
     pub fn percentile(&self, q: f64) -> Option<i64> {
-        // A product of exact fractions such as 1/2 must not miss the mark by rounding.
-        let mark = 1.0 - q + 1e-12;
+        let mark = mark(q);
         let first = self.steps.partition_point(|(_, left)| *left > mark);
         self.steps.get(first).map(|(millis, _)| *millis)
+    }
+}
+
+/// The survival at which the share `q` has ended. A product of exact fractions such as 1/2 must not miss
+/// it by rounding.
+fn mark(q: f64) -> f64 {
+    1.0 - q + 1e-12
+}
+
+/// Some percentiles of an estimate, without all its steps.
+#[derive(Debug)]
+pub(super) struct SurvivalPercentiles<const N: usize> {
+    /// As [`Survival::percentile`] has them.
+    pub percentiles: [Option<i64>; N],
+    pub until_millis: Option<i64>,
+    pub is_cut_short: bool,
+}
+
+/// The percentiles `qs` of those that ended and were watched from beginning to end, their lengths in
+/// order, each with how many are so long, and of `others`. The same as if all were durations, to the bit;
+/// but most are of that kind, and a number is enough to tell of one.
+pub(super) fn survival_percentiles<const N: usize>(
+    ended: impl Iterator<Item = (i64, usize)>,
+    count: usize,
+    others: &mut [Duration],
+    qs: [f64; N],
+) -> SurvivalPercentiles<N> {
+    let marks = qs.map(mark);
+    let mut percentiles = [None; N];
+    let survival = sweep(ended, count, others, |millis, left| {
+        for (found, mark) in percentiles.iter_mut().zip(marks) {
+            if found.is_none() && left <= mark {
+                *found = Some(millis);
+            }
+        }
+    });
+    SurvivalPercentiles {
+        percentiles,
+        until_millis: survival.until_millis,
+        is_cut_short: survival.is_cut_short,
+    }
+}
+
+/// Goes through the lengths as they rise and tells each step of the curve. `ended` are so many that were
+/// watched from beginning to end, by length.
+fn sweep(
+    ended: impl Iterator<Item = (i64, usize)>,
+    count: usize,
+    durations: &mut [Duration],
+    mut step: impl FnMut(i64, f64),
+) -> Survival {
+    durations.sort_unstable(); // false < true
+    let mut met: Vec<i64> = durations
+        .iter()
+        .filter(|d| d.was_at_risk())
+        .filter_map(|d| d.met_at_millis)
+        .collect();
+    met.sort_unstable();
+    let mut met = met.into_iter().peekable();
+    let watched = durations.iter().filter(|d| d.met_at_millis.is_none());
+    let mut at_risk = count + watched.count();
+    let mut survival = Survival::default();
+    let mut left = 1.0;
+    if at_risk == 0 && !durations.is_empty() {
+        survival.stop_before(0);
+        return survival;
+    }
+    let mut ended = ended.peekable();
+    let mut others = durations.chunk_by(|a, b| a.millis == b.millis).peekable();
+    loop {
+        let next = [
+            ended.peek().map(|(millis, _)| *millis),
+            others.peek().map(|equal| equal[0].millis),
+        ];
+        let Some(millis) = next.into_iter().flatten().min() else {
+            return survival;
+        };
+        while met.next_if(|met| *met < millis).is_some() {
+            at_risk += 1;
+        }
+        let whole = ended.next_if(|(at, _)| *at == millis).map_or(0, |(_, n)| n);
+        let equal = others
+            .next_if(|equal| equal[0].millis == millis)
+            .unwrap_or_default();
+        let leaving = || equal.iter().filter(|d| d.was_at_risk());
+        let ends = whole + leaving().filter(|d| !d.censored).count();
+        let leaving = whole + leaving().count();
+        let others_come = met.peek().is_some();
+        if ends > 0 && ends == at_risk && others_come {
+            survival.stop_before(millis);
+            return survival;
+        }
+        if ends > 0 {
+            left *= 1.0 - ends as f64 / at_risk as f64;
+            step(millis, left);
+        }
+        if leaving > 0 {
+            survival.until_millis = Some(millis);
+        }
+        at_risk -= leaving;
+        // Those met at this very length are at risk from the next on.
+        if at_risk == 0 && met.peek().is_some_and(|met| *met > millis) {
+            survival.stop_before(millis + 1);
+            return survival;
+        }
     }
 }
 
@@ -387,6 +451,24 @@ mod tests {
                 }
             }
             let found = estimate(all);
+            let (whole, mut others): (Vec<Duration>, Vec<Duration>) =
+                all.into_iter().partition(|d| *d == ended_alike(d));
+            let mut lengths: Vec<i64> = whole.iter().map(|d| d.millis).collect();
+            lengths.sort_unstable();
+            let counts = lengths
+                .chunk_by(|a, b| a == b)
+                .map(|equal| (equal[0], equal.len()));
+            let few = survival_percentiles(counts, lengths.len(), &mut others, [0.3, 0.5, 0.9]);
+            assert_eq!(
+                few.percentiles,
+                [0.3, 0.5, 0.9].map(|q| found.percentile(q)),
+                "{all:?}"
+            );
+            assert_eq!(
+                (few.until_millis, few.is_cut_short),
+                (found.until_millis, found.is_cut_short),
+                "{all:?}"
+            );
             assert_eq!(found.steps, expected, "{all:?}");
             assert_eq!(found.until_millis, Some(until.unwrap_or(0)), "{all:?}");
             assert_eq!(
@@ -395,6 +477,10 @@ mod tests {
                 "{all:?}"
             );
         }
+    }
+
+    fn ended_alike(duration: &Duration) -> Duration {
+        Duration::ended(duration.millis)
     }
 
     #[test]

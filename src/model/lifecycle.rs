@@ -234,6 +234,7 @@ impl Lifecycle {
     }
 
     /// Whether no event carries an earlier time than one before it.
+    #[inline]
     pub fn is_in_order(&self) -> bool {
         let known = [
             Some(self.created_at),
@@ -246,6 +247,7 @@ impl Lifecycle {
 
     /// When it was over, by its lifecycle times: terminated, else stopping if it has ended; none where
     /// neither is known.
+    #[inline]
     pub fn end(&self) -> Option<UtcMillis> {
         let told = self.outcome.has_ended().then_some(self.stopping_at);
         self.terminated_at.or(told.flatten())
@@ -257,6 +259,7 @@ impl Lifecycle {
     ///
     /// # Errors
     /// Why it cannot be told.
+    #[inline]
     pub fn run(&self) -> Result<Option<(UtcMillis, Option<UtcMillis>)>, Excluded> {
         if !self.is_in_order() {
             return Err(Excluded::TimesOutOfOrder);
@@ -276,6 +279,7 @@ impl Lifecycle {
     }
 
     /// When the phase began; none where it did not, as far as is known.
+    #[inline]
     pub fn beginning(&self, phase: Phase) -> Option<UtcMillis> {
         match phase {
             Phase::Provisioning | Phase::Lifetime => Some(self.created_at),
@@ -285,6 +289,7 @@ impl Lifecycle {
     }
 
     /// How long the phase lasted.
+    #[inline]
     pub fn phase(&self, phase: Phase) -> PhaseLength {
         let ended = self.outcome.has_ended();
         let until = match phase {
@@ -310,6 +315,7 @@ impl Lifecycle {
     }
 }
 
+#[inline]
 fn not_negative(
     from: UtcMillis,
     until: UtcMillis,

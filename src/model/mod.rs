@@ -14,6 +14,7 @@ pub use extra::{Extra, ExtraError};
 pub use gap::{Gap, GapReason};
 pub use lifecycle::{Excluded, LifeState, Lifecycle, Outcome, Phase, PhaseLength, Standing};
 pub use port::{Endpoint, EndpointError, ExposedPort, transport_of};
+pub(crate) use process::Difference;
 pub use process::{Deployment, KNOWN_REGIONS, KNOWN_STATUSES, Process};
 pub use set_aside::SetAside;
 pub use snapshot::{Extent, Snapshot};

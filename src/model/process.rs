@@ -76,35 +76,100 @@ impl Process {
     /// The names of the fields in which `self` differs from `earlier`: known ones in snake_case,
     /// unknown ones as the API spells them.
     pub fn changed_since(&self, earlier: &Self) -> Vec<String> {
-        let known = [
-            ("app_id", self.app_id != earlier.app_id),
-            ("deployment_id", self.deployment_id != earlier.deployment_id),
-            ("region", self.region != earlier.region),
-            ("status", self.status != earlier.status),
-            (
-                "rooms_allocated",
-                self.rooms_allocated != earlier.rooms_allocated,
-            ),
-            (
-                "rooms_per_process",
-                self.rooms_per_process != earlier.rooms_per_process,
-            ),
-            ("created_at", self.created_at != earlier.created_at),
-            ("started_at", self.started_at != earlier.started_at),
-            ("stopping_at", self.stopping_at != earlier.stopping_at),
-            ("terminated_at", self.terminated_at != earlier.terminated_at),
-            ("exposed_port", self.exposed_port != earlier.exposed_port),
-            (
-                "additional_exposed_ports",
-                self.additional_exposed_ports != earlier.additional_exposed_ports,
-            ),
-        ];
+        let difference = self.difference(earlier);
+        let known = Difference::NAMES.iter().enumerate();
         known
-            .into_iter()
-            .filter_map(|(name, differs)| differs.then_some(name))
+            .filter_map(|(bit, name)| (difference.known & (1 << bit) != 0).then_some(*name))
             .chain(self.extra.changed_names(&earlier.extra))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// In what `self` differs from an earlier state of the same process.
+    pub(crate) fn difference(&self, earlier: &Self) -> Difference {
+        let differs = [
+            self.app_id != earlier.app_id,
+            self.deployment_id != earlier.deployment_id,
+            self.region != earlier.region,
+            self.status != earlier.status,
+            self.rooms_allocated != earlier.rooms_allocated,
+            self.rooms_per_process != earlier.rooms_per_process,
+            self.created_at != earlier.created_at,
+            self.started_at != earlier.started_at,
+            self.stopping_at != earlier.stopping_at,
+            self.terminated_at != earlier.terminated_at,
+            self.exposed_port != earlier.exposed_port,
+            self.additional_exposed_ports != earlier.additional_exposed_ports,
+        ];
+        let bits = differs.iter().enumerate();
+        Difference {
+            known: bits.fold(0, |all, (bit, differs)| all | (u16::from(*differs) << bit)),
+            unknown: self.extra != earlier.extra,
+        }
+    }
+}
+
+/// In what two states of a process differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// The known fields, a bit each, in the order of their names.
+    pub known: u16,
+    /// Whether unknown fields do.
+    pub unknown: bool,
+}
+
+impl Difference {
+    const NAMES: [&str; 12] = [
+        "app_id",
+        "deployment_id",
+        "region",
+        "status",
+        "rooms_allocated",
+        "rooms_per_process",
+        "created_at",
+        "started_at",
+        "stopping_at",
+        "terminated_at",
+        "exposed_port",
+        "additional_exposed_ports",
+    ];
+    /// App, region or status.
+    pub const PLACE: u16 = 0b1101;
+    /// When it started, was told to stop, terminated.
+    pub const TIMES: u16 = 0b11_1000_0000;
+    pub const PORTS: u16 = 0b1100_0000_0000;
+
+    pub fn is_none(self) -> bool {
+        self.known == 0 && !self.unknown
+    }
+
+    /// Whether any of these fields differs.
+    pub fn touches(self, fields: u16) -> bool {
+        self.known & fields != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_fields_are_those_of_the_names() {
+        let named = |fields: u16| -> Vec<&str> {
+            let all = Difference::NAMES.iter().enumerate();
+            all.filter(|(bit, _)| fields & (1 << bit) != 0)
+                .map(|(_, name)| *name)
+                .collect()
+        };
+        assert_eq!(named(Difference::PLACE), ["app_id", "region", "status"]);
+        assert_eq!(
+            named(Difference::TIMES),
+            ["started_at", "stopping_at", "terminated_at"]
+        );
+        assert_eq!(
+            named(Difference::PORTS),
+            ["exposed_port", "additional_exposed_ports"]
+        );
     }
 }
 

@@ -44,6 +44,7 @@ impl UtcMillis {
     ///
     /// # Errors
     /// [`TimeError::OutOfRange`] outside the years 0000 to 9999.
+    #[inline]
     pub fn from_millis(millis: i64) -> Result<Self, TimeError> {
         if (Self::MIN.0..=Self::MAX.0).contains(&millis) {
             Ok(Self(millis))
@@ -53,12 +54,14 @@ impl UtcMillis {
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z; negative before.
+    #[inline]
     pub fn millis(self) -> i64 {
         self.0
     }
 
     /// The moment so many milliseconds later (earlier, where negative), held inside
     /// [`UtcMillis::MIN`]..=[`UtcMillis::MAX`].
+    #[inline]
     pub fn plus_millis(self, millis: i64) -> Self {
         Self(
             self.0
@@ -68,6 +71,7 @@ impl UtcMillis {
     }
 
     /// Milliseconds from `earlier` to this moment; negative if it is the other way round.
+    #[inline]
     pub fn millis_since(self, earlier: Self) -> i64 {
         self.0 - earlier.0
     }

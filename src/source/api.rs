@@ -19,6 +19,7 @@ use tracing::debug;
 mod error;
 mod token;
 
+use super::earlier::Earlier;
 use super::walk::Walk;
 use crate::model::{Process, SetAside, UtcMillis};
 use error::{escaped, message_in};
@@ -197,7 +198,7 @@ impl Client {
         if !walk.eat(b'[') {
             return Err(ApiError::not_json(&url, &body, "not a list of processes"));
         }
-        let list = walk.processes();
+        let list = walk.processes(&mut Earlier::default());
         let end = match list.lost {
             Some(lost) if lost.cut => {
                 return Err(ApiError::Truncated {
@@ -219,7 +220,11 @@ impl Client {
             raw: body.get(bad.at).unwrap_or_default().to_vec(),
         });
         Ok(Page {
-            processes: list.processes,
+            processes: list
+                .processes
+                .into_iter()
+                .map(Arc::unwrap_or_clone)
+                .collect(),
             set_aside: set_aside.collect(),
             server_time,
         })

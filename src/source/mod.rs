@@ -5,5 +5,7 @@ pub mod api;
 #[cfg(feature = "archive")]
 pub mod archive;
 #[cfg(any(feature = "archive", feature = "sync"))]
+mod earlier;
+#[cfg(any(feature = "archive", feature = "sync"))]
 mod walk;
 pub mod wire;

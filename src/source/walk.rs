@@ -2,12 +2,14 @@
 //! itself. Works on bytes: invalid UTF-8 in one text spoils one record, not its neighbours.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny};
 use serde_json::Deserializer;
 use serde_json::de::{Read, SliceRead, StrRead};
 
+use super::earlier::Earlier;
 use crate::model::Process;
 
 /// A place in JSON text.
@@ -35,7 +37,7 @@ pub(super) enum Next {
 /// The processes of one array, and what stood between them.
 #[derive(Debug, Default)]
 pub(super) struct List {
-    pub processes: Vec<Process>,
+    pub processes: Vec<Arc<Process>>,
     pub bad: Vec<Bad>,
     /// From where on nothing could be read, if the array did not end as it should.
     pub lost: Option<Lost>,
@@ -153,9 +155,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads an array of processes whose opening bracket is behind, as far as it goes.
-    pub fn processes(&mut self) -> List {
+    /// Reads an array of processes whose opening bracket is behind, as far as it goes. What stands there
+    /// as it stood in an earlier one is not read again.
+    pub fn processes(&mut self, earlier: &mut Earlier) -> List {
         let mut list = List::default();
+        earlier.begin();
         let mut count = 0;
         loop {
             let start = self.at;
@@ -170,8 +174,19 @@ impl<'a> Walk<'a> {
                 return list;
             }
             count += 1;
+            let begin = self.at;
+            let rest = self.text.get(begin..).unwrap_or_default();
+            if let Some((length, process)) = earlier.again(begin, rest) {
+                self.at += length;
+                list.processes.push(process);
+                continue;
+            }
             match self.value::<Process>() {
-                Ok(process) => list.processes.push(process),
+                Ok(process) => {
+                    let process = Arc::new(process);
+                    earlier.note(begin..self.at, &process);
+                    list.processes.push(process);
+                }
                 Err(error) => match self.skip() {
                     Some(at) => {
                         let reason = in_words(&error, self.slice(&at));
@@ -311,7 +326,7 @@ mod tests {
             ("1 2]", 1, Some((2, false))),
             ("{\"a\": nil}, 2]", 2, None),
         ] {
-            let list = Walk::new(text.as_bytes(), 0).processes();
+            let list = Walk::new(text.as_bytes(), 0).processes(&mut Earlier::default());
             assert_eq!(list.bad.len(), bad, "{text}");
             assert_eq!(list.lost.map(|l| (l.at, l.cut)), lost, "{text}");
         }

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, named_params};
 
-use super::observe::outcome;
-use super::recorder::{Recorder, Tracked};
+use super::pending::write_process;
+use super::recorder::Recorder;
 use super::snapshot_writer::Recorded;
-use super::words::NO_WORD;
+use super::tracked::{Tracked, Unwritten};
+use super::words::{NO_WORD, Words};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Extent, Outcome};
@@ -24,10 +25,21 @@ impl Recorder {
         recorded: &mut Recorded,
     ) -> Result<(), Error> {
         let at_ms = self.at_ms;
-        if !self.tracked.contains_key(process_id) {
-            self.track(db, process_id)?;
+        let place = match self.roster.find(process_id) {
+            Some(place) => place,
+            None => match self.load(db, process_id)? {
+                Some(tracked) => self.roster.add(tracked),
+                None => return Ok(()),
+            },
+        };
+        let Some(tracked) = self.roster.get(place) else {
+            return Ok(());
+        };
+        // Whom it is about must be there.
+        if tracked.unwritten == Unwritten::All {
+            self.write_pending(db)?;
         }
-        let Some(tracked) = self.tracked.get_mut(process_id) else {
+        let Some(tracked) = self.roster.get(place) else {
             return Ok(());
         };
         db.prepare_cached("INSERT OR IGNORE INTO unknown_look VALUES (:process, :at)")
@@ -40,7 +52,7 @@ impl Recorder {
             if tracked.outcome == Outcome::Open {
                 recorded.processes_lost += 1;
             }
-            find_again(db, tracked)?;
+            find_again(db, &mut self.words, tracked)?;
         }
         Ok(())
     }
@@ -53,8 +65,14 @@ impl Recorder {
         named: &BTreeSet<i64>,
         recorded: &mut Recorded,
     ) -> Result<(), Error> {
+        if *extent == Extent::Partial {
+            return Ok(());
+        }
+        // What is absent is found in the file.
+        self.write_pending(db)?;
+        self.roster.forget_the_gone();
         let apps: Vec<i64> = match extent {
-            Extent::Partial => return Ok(()),
+            Extent::Partial => Vec::new(),
             Extent::Complete => {
                 record_look(db, NO_WORD, self.at_ms)?;
                 self.name_complete_apps(db, named, recorded)?
@@ -154,14 +172,20 @@ impl Recorder {
                 .doing("record what is absent")?;
             for process_id in not_ended {
                 // From the file and not from memory: the stream's end is by now this snapshot.
-                if let Some(mut tracked) = self.load(db, &process_id)? {
-                    let was = tracked.outcome;
-                    find_again(db, &mut tracked)?;
-                    recorded.processes_lost += u64::from(tracked.outcome != was);
-                    if let Some(known) = self.tracked.get_mut(&process_id) {
-                        known.outcome = tracked.outcome;
-                        known.lost_ms = tracked.lost_ms;
-                    }
+                let Some(mut tracked) = self.load(db, &process_id)? else {
+                    continue;
+                };
+                let was = tracked.outcome;
+                find_again(db, &mut self.words, &mut tracked)?;
+                recorded.processes_lost += u64::from(tracked.outcome != was);
+                if let Some(ids) = &tracked.ids {
+                    write_process(db, &tracked, ids, self.others_open())?;
+                }
+                if let Some(place) = self.roster.find(&process_id)
+                    && let Some(known) = self.roster.get(place)
+                {
+                    known.outcome = tracked.outcome;
+                    known.lost_ms = tracked.lost_ms;
                 }
             }
         }
@@ -173,46 +197,47 @@ impl Recorder {
 
 /// Works out anew whether an open process is lost: whether anything that would have shown it
 /// did not, after it was last seen.
-pub(super) fn find_again(db: &Connection, tracked: &mut Tracked) -> Result<(), Error> {
+pub(super) fn find_again(
+    db: &Connection,
+    words: &mut Words,
+    tracked: &mut Tracked,
+) -> Result<(), Error> {
     if Outcome::of(&tracked.latest) != Outcome::Open {
         return Ok(());
     }
-    tracked.lost_ms = absent_since(db, tracked)?;
-    tracked.outcome = outcome(tracked);
-    db.prepare_cached(
-        "UPDATE process SET outcome = :outcome, lost_ms = :lost WHERE process_key = :process",
-    )
-    .and_then(|mut statement| {
-        statement.execute(named_params! {
-            ":outcome": tracked.outcome.as_str(),
-            ":lost": tracked.lost_ms,
-            ":process": tracked.key,
-        })
-    })
-    .doing("record whether a process is lost")?;
+    let app = match &tracked.ids {
+        Some(ids) => ids.app,
+        None => words.word(db, &tracked.latest.app_id)?,
+    };
+    tracked.lost_ms = absent_since(db, app, tracked)?;
+    tracked.outcome = tracked.outcome_now();
+    tracked.has_changed();
     Ok(())
 }
 
-/// The earliest look after the last sighting that would have shown the process.
-pub(super) fn absent_since(db: &Connection, tracked: &Tracked) -> Result<Option<i64>, Error> {
+/// The earliest look after the last sighting that would have shown the process, which is of this app.
+pub(super) fn absent_since(
+    db: &Connection,
+    app: i64,
+    tracked: &Tracked,
+) -> Result<Option<i64>, Error> {
     db.prepare_cached(
         "SELECT min(at) FROM (
              SELECT min(observed_at_ms) AS at FROM unknown_look
              WHERE process_key = :process AND observed_at_ms > :seen
              UNION ALL
-             SELECT min(l.observed_at_ms) FROM complete_look l
-             JOIN process p ON p.process_key = :process AND l.app = p.app
-             WHERE l.observed_at_ms > :seen
+             SELECT min(observed_at_ms) FROM complete_look
+             WHERE app = :app AND observed_at_ms > :seen
              UNION ALL
-             SELECT min(l.observed_at_ms) FROM complete_look l
-             JOIN process p ON p.process_key = :process
-             JOIN complete_app c ON c.app = p.app
-             WHERE l.app = :any AND l.observed_at_ms > :seen)",
+             SELECT min(observed_at_ms) FROM complete_look
+             WHERE app = :any AND observed_at_ms > :seen
+               AND EXISTS (SELECT 1 FROM complete_app c WHERE c.app = :app))",
     )
     .and_then(|mut statement| {
         statement.query_row(
             named_params! {
-                ":process": tracked.key, ":seen": tracked.last_seen_ms, ":any": NO_WORD,
+                ":process": tracked.key, ":seen": tracked.last_seen_ms, ":app": app,
+                ":any": NO_WORD,
             },
             |row| row.get(0),
         )

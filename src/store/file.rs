@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::segments::Sizes;
 use crate::Error;
 use crate::error::Doing;
 
@@ -20,7 +21,7 @@ mod embedded {
 pub const APPLICATION_ID: i32 = 0x7068_7374;
 
 /// The latest schema that this version of the library knows: the number of migrations.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// One page of the smallest size: SQLite would take less for an empty database.
 const SMALLEST_DATABASE_BYTES: u64 = 512;
@@ -41,6 +42,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Store {
     pub(super) connection: Connection,
+    pub(super) sizes: Sizes,
     path: PathBuf,
 }
 
@@ -71,6 +73,7 @@ impl Store {
         migrate(&mut connection, path)?;
         Ok(Self {
             connection,
+            sizes: Sizes::default(),
             path: path.to_owned(),
         })
     }
@@ -333,8 +336,9 @@ fn lay_out(connection: &Connection) -> Result<(), rusqlite::Error> {
 /// The settings, each with its reason.
 fn set_up(connection: &Connection, write: bool) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Mistakes in our own writing should fail loudly, not leave rows that refer to nothing.
-    connection.pragma_update(None, "foreign_keys", true)?;
+    // Each version refers to seven other rows, and to look for them takes as long as to write it. That they
+    // are there is checked where we are tested, with foreign_key_check.
+    connection.pragma_update(None, "foreign_keys", false)?;
     // A database is data: what its schema says must not call anything with side effects.
     connection.pragma_update(None, "trusted_schema", false)?;
     // A plan depends on the statement and not on the values bound to it; otherwise this build of

@@ -6,32 +6,42 @@
 //! Limits: one open [`Run`] a [`Store`]; memory is bounded by the processes in the latest snapshot.
 
 mod absence;
+mod columns;
 mod file;
 #[cfg(feature = "sync")]
 mod filters;
 mod holds;
 mod known;
 mod ledger;
+mod load;
 mod lock;
 mod observe;
+mod pending;
+mod rebuild;
 mod recorder;
+mod roster;
 mod rows;
 mod run;
+mod segments;
 mod snapshot_writer;
 mod tracked;
 mod versions;
 mod weave;
 mod words;
 
+pub(crate) use columns::{Column, Kind, Unpacked, unpack_kinds};
 pub(crate) use file::open_to_read;
 pub use file::{APPLICATION_ID, SCHEMA_VERSION, Store};
 #[cfg(feature = "sync")]
 pub(crate) use filters::RejectedFilter;
 pub use known::OpenProcess;
 pub use lock::Lock;
+pub use rebuild::Progress;
 pub(crate) use rows::{
     STATE_COLUMNS, STATE_WIDTH, deployment, optional_time, process_from_row, time, to_time,
 };
 pub use run::{Ending, Run, RunKind, RunResult};
+pub use segments::Sealed;
+pub(crate) use segments::{first_difference, last_key, sealed_until};
 pub use snapshot_writer::{Recorded, SnapshotWriter};
 pub(crate) use words::NO_WORD;

@@ -1,113 +1,159 @@
 //! What one observation does to the file: nothing, a new version, or a place among older ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use rusqlite::{Connection, named_params};
+use rusqlite::Connection;
 
 use super::absence::{absent_since, find_again};
 use super::holds::update_holds;
-use super::recorder::{Recorder, Tracked};
+use super::recorder::Recorder;
 use super::snapshot_writer::Recorded;
+use super::tracked::{Sighting, Tracked, Unwritten};
 use super::versions::{
-    end_version, first_seen_ended, insert_version, is_moment, load_versions, moments,
+    EndedVersion, VersionRow, delete_versions, insert_versions, is_moment, load_versions, moments,
 };
 use super::weave::{VersionRun, Woven, weave};
-use super::words::{NO_WORD, StateIds};
+use super::words::NO_WORD;
 use crate::Error;
-use crate::error::Doing;
-use crate::model::{Outcome, Process};
+use crate::model::{Difference, Outcome, Process};
+
+/// A state on its way into the file; one that is remembered elsewhere, too, is not copied.
+#[derive(Clone, Copy)]
+pub(super) enum Seen<'a> {
+    Alone(&'a Process),
+    Shared(&'a Arc<Process>),
+}
+
+impl Seen<'_> {
+    fn state(&self) -> &Process {
+        match self {
+            Self::Alone(process) => process,
+            Self::Shared(process) => process,
+        }
+    }
+
+    fn to_arc(self) -> Arc<Process> {
+        match self {
+            Self::Alone(process) => Arc::new(process.clone()),
+            Self::Shared(process) => Arc::clone(process),
+        }
+    }
+
+    /// In what it differs from the latest state; none where it is that state.
+    fn differs(&self, latest: &Arc<Process>) -> Option<Difference> {
+        if matches!(self, Self::Shared(process) if Arc::ptr_eq(process, latest)) {
+            return None;
+        }
+        let difference = self.state().difference(latest);
+        (!difference.is_none()).then_some(difference)
+    }
+}
 
 impl Recorder {
     pub fn observe(
         &mut self,
         db: &Connection,
-        process: &Process,
+        seen: Seen<'_>,
         recorded: &mut Recorded,
     ) -> Result<(), Error> {
         let at_ms = self.at_ms;
-        match self.tracked.get_mut(&process.process_id) {
+        let process_id = &seen.state().process_id;
+        let place = match self.roster.find(process_id) {
+            Some(place) => place,
+            None => match self.load(db, process_id)? {
+                Some(tracked) => self.roster.add(tracked),
+                None => {
+                    recorded.processes_new += 1;
+                    let tracked = self.create(db, seen)?;
+                    let place = self.roster.add(tracked);
+                    self.roster.show(place);
+                    return Ok(());
+                }
+            },
+        };
+        let snapshot_written = self.snapshot_written;
+        let Some(tracked) = self.roster.get(place) else {
+            return Err(forgotten(process_id));
+        };
+        let differs = seen.differs(&tracked.latest);
+        if snapshot_written
+            && tracked.sighting.is_some()
+            && at_ms > tracked.last_seen_ms
+            && tracked.outcome != Outcome::Lost
+            && differs.is_none()
+        {
             // By far the most: it goes on as the snapshot before showed it, and that is no news.
-            Some(tracked)
-                if self.snapshot_written
-                    && tracked.sighting_ms.is_some()
-                    && at_ms > tracked.last_seen_ms
-                    && tracked.outcome != Outcome::Lost
-                    && tracked.latest == *process =>
-            {
-                tracked.last_seen_ms = at_ms;
-                tracked.seen_here_ms = at_ms;
-                return Ok(());
-            }
-            Some(_) => {}
-            None => self.track(db, &process.process_id)?,
-        }
-        let Some(mut tracked) = self.tracked.remove(&process.process_id) else {
-            recorded.processes_new += 1;
-            let tracked = self.create(db, process)?;
-            self.tracked.insert(process.process_id.clone(), tracked);
+            tracked.last_seen_ms = at_ms;
+            tracked.seen_here_ms = at_ms;
+            self.roster.show(place);
             return Ok(());
+        }
+        let Some(mut tracked) = self.roster.take(place) else {
+            return Err(forgotten(process_id));
         };
         if at_ms > tracked.last_seen_ms {
-            if tracked.latest != *process {
+            if let Some(difference) = differs {
                 recorded.processes_changed += 1;
-                self.append_version(db, &mut tracked, process)?;
+                self.append_version(db, &mut tracked, seen.to_arc(), difference)?;
             }
             tracked.last_seen_ms = at_ms;
             self.sight(db, &mut tracked)?;
             if tracked.outcome == Outcome::Lost || at_ms < self.latest_absence_ms {
-                find_again(db, &mut tracked)?;
+                find_again(db, &mut self.words, &mut tracked)?;
             }
-        } else if at_ms < tracked.last_seen_ms || tracked.latest != *process {
-            self.observe_late(db, &mut tracked, process, recorded)?;
+        } else if at_ms < tracked.last_seen_ms || differs.is_some() {
+            // What is on record is read from the file, so all of it must be there.
+            self.roster.put(place, tracked);
+            self.write_pending(db)?;
+            tracked = self
+                .roster
+                .take(place)
+                .ok_or_else(|| forgotten(process_id))?;
+            self.observe_late(db, &mut tracked, seen.state(), recorded)?;
         } else {
             self.see_known(db, &mut tracked)?;
         }
+        // Shown twice in one snapshot, it is shown once.
+        let is_new_here = tracked.seen_here_ms != at_ms;
         tracked.seen_here_ms = at_ms;
-        self.tracked.insert(process.process_id.clone(), tracked);
+        self.roster.put(place, tracked);
+        if is_new_here {
+            self.roster.show(place);
+        }
         Ok(())
     }
 
-    fn create(&mut self, db: &Connection, process: &Process) -> Result<Tracked, Error> {
+    fn create(&mut self, db: &Connection, seen: Seen<'_>) -> Result<Box<Tracked>, Error> {
         let at_ms = self.at_ms;
-        let ids = self.words.state(db, process)?;
-        let key = db
-            .prepare_cached(
-                "INSERT INTO process (process_id, app, deployment, region, status, created_ms,
-                     outcome, first_seen_ms, versions)
-                 VALUES (:process_id, :app, :deployment, :region, :status, :created,
-                     :outcome, :at, 1)",
-            )
-            .and_then(|mut statement| {
-                statement.insert(named_params! {
-                    ":process_id": process.process_id,
-                    ":app": ids.app,
-                    ":deployment": process.deployment_id,
-                    ":region": ids.region,
-                    ":status": ids.status,
-                    ":created": process.created_at.millis(),
-                    ":outcome": Outcome::of(process).as_str(),
-                    ":at": at_ms,
-                })
-            })
-            .doing("record a process")?;
-        let mut tracked = Tracked {
+        let latest = seen.to_arc();
+        let ids = self.words.state(db, &latest)?;
+        let key = self.next_key;
+        self.next_key += 1;
+        let outcome = Outcome::of(&latest);
+        let mut tracked = Box::new(Tracked {
             key,
-            latest: process.clone(),
-            versions: 1,
-            outcome: Outcome::of(process),
+            latest,
+            ids: Some(ids.clone()),
+            versions: 0,
+            outcome,
+            first_seen_ms: at_ms,
             last_seen_ms: at_ms,
             seen_here_ms: at_ms,
-            sighting_ms: None,
+            sighting: None,
             lost_ms: None,
-            holds: BTreeMap::new(),
+            seen_ended_ms: outcome.has_ended().then_some(at_ms),
+            holds: Some(Vec::new()),
             late: None,
-        };
-        insert_version(db, key, 1, at_ms, NO_WORD, process, &ids)?;
+            unwritten: Unwritten::All,
+            pending_version: None,
+        });
+        self.add_version(&mut tracked, NO_WORD);
         self.sight(db, &mut tracked)?;
         if at_ms < self.latest_absence_ms {
-            tracked.lost_ms = absent_since(db, &tracked)?;
+            tracked.lost_ms = absent_since(db, ids.app, &tracked)?;
         }
-        self.summarize(db, &mut tracked, &ids)?;
+        summarize(db, &mut tracked, &ids.ports.endpoints, Some(at_ms))?;
         Ok(tracked)
     }
 
@@ -115,24 +161,52 @@ impl Recorder {
         &mut self,
         db: &Connection,
         tracked: &mut Tracked,
-        process: &Process,
+        state: Arc<Process>,
+        difference: Difference,
     ) -> Result<(), Error> {
-        let ids = self.words.state(db, process)?;
-        let changed = self.changed(db, process, &tracked.latest)?;
-        end_version(db, tracked.key, tracked.versions, tracked.last_seen_ms)?;
-        tracked.versions += 1;
-        tracked.latest = process.clone();
+        let at_ms = self.at_ms;
+        let earlier = std::mem::replace(&mut tracked.latest, state);
+        let latest = &tracked.latest;
+        let ids = match tracked.ids.take() {
+            Some(ids) => self.words.state_after(db, latest, ids, difference)?,
+            None => self.words.state(db, latest)?,
+        };
+        let changed = self.words.changed(db, latest, &earlier, difference)?;
+        match tracked.pending_version {
+            Some(row) => self.pending.versions[row].last_ms = Some(tracked.last_seen_ms),
+            None => self.pending.ended_versions.push(EndedVersion {
+                process_key: tracked.key,
+                version: tracked.versions,
+                last_ms: tracked.last_seen_ms,
+            }),
+        }
+        tracked.ids = Some(ids.clone());
+        self.add_version(tracked, changed);
         tracked.lost_ms = None;
-        insert_version(
-            db,
-            tracked.key,
-            tracked.versions,
-            self.at_ms,
-            changed,
-            process,
-            &ids,
-        )?;
-        self.summarize(db, tracked, &ids)
+        let (was, is) = (Outcome::of(&earlier), Outcome::of(&tracked.latest));
+        if !was.has_ended() {
+            tracked.seen_ended_ms = is.has_ended().then_some(at_ms);
+        }
+        let touches = Difference::TIMES | Difference::PORTS;
+        if was.has_ended() == is.has_ended() && !difference.touches(touches) {
+            // By far the most: its rooms, or a status on the way.
+            tracked.outcome = tracked.outcome_now();
+            tracked.has_changed();
+            return Ok(());
+        }
+        summarize(db, tracked, &ids.ports.endpoints, Some(at_ms))
+    }
+
+    /// The latest state is a version of its own.
+    fn add_version(&mut self, tracked: &mut Tracked, changed: i64) {
+        let Some(ids) = tracked.ids.clone() else {
+            return;
+        };
+        tracked.versions += 1;
+        tracked.pending_version = Some(self.pending.versions.len());
+        let key = (tracked.key, tracked.versions);
+        let row = VersionRow::new(key, self.at_ms, changed, &tracked.latest, ids);
+        self.pending.versions.push(row);
     }
 
     fn observe_late(
@@ -186,59 +260,50 @@ impl Recorder {
         tracked: &mut Tracked,
         versions: &[VersionRun],
     ) -> Result<(), Error> {
-        db.prepare_cached("DELETE FROM version WHERE process_key = :process")
-            .and_then(|mut statement| statement.execute(named_params! { ":process": tracked.key }))
-            .doing("rewrite versions")?;
-        let mut earlier: Option<&VersionRun> = None;
-        let mut latest_ids = None;
+        let Some(latest) = versions.last() else {
+            return Ok(());
+        };
+        let mut rows: Vec<VersionRow> = Vec::with_capacity(versions.len());
         let mut endpoints = BTreeSet::new();
+        let mut earlier: Option<&VersionRun> = None;
         for (version, run) in (1..).zip(versions) {
             let ids = self.words.state(db, &run.state)?;
-            endpoints.extend(ids.endpoints.iter().copied());
+            endpoints.extend(ids.ports.endpoints.iter().copied());
             let changed = match earlier {
-                Some(earlier) => self.changed(db, &run.state, &earlier.state)?,
+                Some(VersionRun { state, .. }) => {
+                    let difference = run.state.difference(state);
+                    self.words.changed(db, &run.state, state, difference)?
+                }
                 None => NO_WORD,
             };
-            insert_version(
-                db,
-                tracked.key,
-                version,
-                run.first_ms,
-                changed,
-                &run.state,
-                &ids,
-            )?;
-            if let Some(earlier) = earlier {
-                end_version(db, tracked.key, version - 1, earlier.last_ms)?;
+            if let Some(row) = rows.last_mut() {
+                row.last_ms = earlier.map(|earlier| earlier.last_ms);
             }
+            tracked.ids = Some(ids.clone());
+            let key = (tracked.key, version);
+            rows.push(VersionRow::new(key, run.first_ms, changed, &run.state, ids));
             tracked.versions = version;
-            tracked.latest = run.state.clone();
-            latest_ids = Some(ids);
             earlier = Some(run);
         }
-        if let Some(mut ids) = latest_ids {
-            ids.endpoints = endpoints.into_iter().collect();
-            self.summarize(db, tracked, &ids)?;
-            // The latest state may have become an open one, of which an absence says something.
-            find_again(db, tracked)?;
+        tracked.first_seen_ms = versions[0].first_ms;
+        tracked.latest = Arc::new(latest.state.clone());
+        // What was known of the versions is known of others.
+        tracked.seen_ended_ms = None;
+        for hold in tracked.holds.iter_mut().flatten() {
+            hold.seen_ms = None;
         }
-        Ok(())
-    }
-
-    fn changed(
-        &mut self,
-        db: &Connection,
-        process: &Process,
-        earlier: &Process,
-    ) -> Result<i64, Error> {
-        let names = process.changed_since(earlier).join(",");
-        self.words.word(db, &names)
+        delete_versions(db, tracked.key)?;
+        insert_versions(db, &rows)?;
+        let endpoints: Vec<i64> = endpoints.into_iter().collect();
+        summarize(db, tracked, &endpoints, None)?;
+        // The latest state may have become an open one, of which an absence says something.
+        find_again(db, &mut self.words, tracked)
     }
 
     /// An observation that another stream has made already says nothing new; but an open sighting
     /// goes on only over snapshots that its own stream has.
     fn see_known(&mut self, db: &Connection, tracked: &mut Tracked) -> Result<(), Error> {
-        if tracked.sighting_ms.is_some() {
+        if tracked.sighting.is_some() {
             self.sight(db, tracked)?;
         }
         Ok(())
@@ -246,82 +311,37 @@ impl Recorder {
 
     /// Notes that the process was seen in the stream's snapshot.
     fn sight(&mut self, db: &Connection, tracked: &mut Tracked) -> Result<(), Error> {
-        let stream = self.stream_of_snapshot(db)?;
-        if tracked.sighting_ms.is_some() {
-            return Ok(());
+        self.stream_of_snapshot(db)?;
+        if tracked.sighting.is_none() {
+            tracked.sighting = Some(Sighting {
+                first_ms: self.at_ms,
+                is_written: false,
+            });
+            tracked.has_changed();
         }
-        db.prepare_cached(
-            "INSERT INTO sighting (process_key, stream_id, first_ms)
-             VALUES (:process, :stream, :at)",
-        )
-        .and_then(|mut statement| {
-            statement.execute(named_params! {
-                ":process": tracked.key, ":stream": stream, ":at": self.at_ms,
-            })
-        })
-        .doing("record a sighting")?;
-        db.prepare_cached("UPDATE process SET last_seen_ms = NULL WHERE process_key = :process")
-            .and_then(|mut statement| statement.execute(named_params! { ":process": tracked.key }))
-            .doing("record a sighting")?;
-        tracked.sighting_ms = Some(self.at_ms);
         Ok(())
-    }
-
-    /// Writes the latest state into the process's own row and its holds.
-    fn summarize(
-        &mut self,
-        db: &Connection,
-        tracked: &mut Tracked,
-        ids: &StateIds,
-    ) -> Result<(), Error> {
-        let process = &tracked.latest;
-        if Outcome::of(process).has_ended() {
-            tracked.lost_ms = None;
-        }
-        tracked.outcome = outcome(tracked);
-        let ended_ms = match (
-            process.terminated_at.or(process.stopping_at),
-            tracked.outcome,
-        ) {
-            (_, Outcome::Open | Outcome::Lost) => None,
-            (Some(at), _) => Some(at.millis()),
-            (None, _) => Some(first_seen_ended(db, tracked.key)?),
-        };
-        db.prepare_cached(
-            "UPDATE process SET app = :app, deployment = :deployment, region = :region,
-                 status = :status, created_ms = :created, started_ms = :started,
-                 stopping_ms = :stopping, terminated_ms = :terminated, outcome = :outcome,
-                 ended_ms = :ended, lost_ms = :lost, versions = :versions,
-                 first_seen_ms = (SELECT first_seen_ms FROM version
-                                  WHERE process_key = :process AND version = 1)
-             WHERE process_key = :process",
-        )
-        .and_then(|mut statement| {
-            statement.execute(named_params! {
-                ":app": ids.app,
-                ":deployment": process.deployment_id,
-                ":region": ids.region,
-                ":status": ids.status,
-                ":created": process.created_at.millis(),
-                ":started": process.started_at.map(|t| t.millis()),
-                ":stopping": process.stopping_at.map(|t| t.millis()),
-                ":terminated": process.terminated_at.map(|t| t.millis()),
-                ":outcome": tracked.outcome.as_str(),
-                ":ended": ended_ms,
-                ":lost": tracked.lost_ms,
-                ":versions": tracked.versions,
-                ":process": tracked.key,
-            })
-        })
-        .doing("record a process")?;
-        update_holds(db, tracked, &ids.endpoints)
     }
 }
 
-/// How a process stands, with what is known of its absence.
-pub(super) fn outcome(tracked: &Tracked) -> Outcome {
-    match Outcome::of(&tracked.latest) {
-        Outcome::Open if tracked.lost_ms.is_some() => Outcome::Lost,
-        shown => shown,
+/// It was there a moment ago.
+fn forgotten(process_id: &str) -> Error {
+    Error::Damaged {
+        what: format!("what is remembered of the process {process_id:?}"),
     }
+}
+
+/// Works out what the process's own row and its holds say, from its latest state; `shown` and `at_ms` are
+/// those of [`update_holds`].
+fn summarize(
+    db: &Connection,
+    tracked: &mut Tracked,
+    shown: &[i64],
+    at_ms: Option<i64>,
+) -> Result<(), Error> {
+    if Outcome::of(&tracked.latest).has_ended() {
+        tracked.lost_ms = None;
+    }
+    tracked.outcome = tracked.outcome_now();
+    tracked.has_changed();
+    update_holds(db, tracked, shown, at_ms)
 }

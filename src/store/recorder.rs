@@ -1,17 +1,20 @@
 //! What a run remembers between snapshots, and how a snapshot begins and ends.
 //!
-//! The memory holds the processes of the stream's latest snapshot, and is only ever a copy of what
-//! the file says: it is dropped when a snapshot is rolled back or another connection has written.
+//! The memory holds the processes of the stream's latest snapshot, and is only ever a copy of what the
+//! file says, or will say once what is pending is written, which is before each commit: it is dropped
+//! when snapshots are rolled back or another connection has written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::weave::VersionRun;
+use super::pending::{ClosedSighting, Pending};
+use super::roster::Roster;
+use super::segments::{Sizes, seal_what_is_far_back};
 use super::words::Words;
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Extent, Outcome, Process};
+use crate::model::Extent;
 
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -25,11 +28,15 @@ pub(super) struct Recorder {
     stream: Option<Stream>,
     /// The same as of the last commit, to return to when a snapshot is rolled back.
     committed: Option<Stream>,
-    pub(super) tracked: HashMap<String, Tracked>,
+    pub(super) roster: Roster,
+    pub(super) pending: Pending,
+    /// The key of the next process that is new.
+    pub(super) next_key: i64,
     /// The snapshot in progress; its row exists only once something new was in it.
     pub(super) at_ms: i64,
     pub(super) snapshot_written: bool,
-    in_snapshot: bool,
+    /// Something that is not committed has been remembered.
+    in_doubt: bool,
     data_version: Option<i64>,
     /// The latest moment at which anything was known to be absent: no look is later.
     pub(super) latest_absence_ms: i64,
@@ -38,29 +45,9 @@ pub(super) struct Recorder {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Stream {
-    id: i64,
-    last_ms: i64,
-}
-
-/// A process as the file has it, with its latest state.
-#[derive(Debug)]
-pub(super) struct Tracked {
-    pub key: i64,
-    pub latest: Process,
-    pub versions: i64,
-    pub outcome: Outcome,
-    /// When it was last seen by any source.
-    pub last_seen_ms: i64,
-    /// When it was last seen in the stream being written; earlier than all time if it was not.
-    pub seen_here_ms: i64,
-    /// The beginning of its open sighting in the stream being written.
-    pub sighting_ms: Option<i64>,
-    pub lost_ms: Option<i64>,
-    /// Endpoint to from and until.
-    pub holds: BTreeMap<i64, (i64, Option<i64>)>,
-    /// The version among which its latest late observation fell.
-    pub late: Option<VersionRun>,
+pub(super) struct Stream {
+    pub id: i64,
+    pub last_ms: i64,
 }
 
 impl Recorder {
@@ -73,10 +60,12 @@ impl Recorder {
             continues,
             stream: None,
             committed: None,
-            tracked: HashMap::new(),
+            roster: Roster::default(),
+            pending: Pending::default(),
+            next_key: i64::MAX,
             at_ms: i64::MIN,
             snapshot_written: false,
-            in_snapshot: false,
+            in_doubt: false,
             data_version: None,
             latest_absence_ms: i64::MIN,
             others_open: false,
@@ -118,16 +107,21 @@ impl Recorder {
         Ok(())
     }
 
-    pub fn begin_snapshot(&mut self, db: &Connection, at_ms: i64) -> Result<(), Error> {
+    /// At the beginning of a transaction: forgets what others have changed since, or was rolled back.
+    pub fn begin(&mut self, db: &Connection) -> Result<(), Error> {
         let data_version: i64 = db
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
             .doing("look for other writers")?;
-        if self.in_snapshot || self.data_version != Some(data_version) {
+        if self.in_doubt || self.data_version != Some(data_version) {
             self.data_version = Some(data_version);
             self.reload(db)?;
         }
-        self.in_snapshot = true;
+        self.in_doubt = true;
+        Ok(())
+    }
+
+    pub fn begin_snapshot(&mut self, db: &Connection, at_ms: i64) -> Result<(), Error> {
         self.snapshot_written = false;
         self.at_ms = at_ms;
         if self.stream.is_some_and(|stream| stream.last_ms >= at_ms) {
@@ -183,62 +177,63 @@ impl Recorder {
             // Nothing new was said, but that it was looked at is.
             self.stream_of_snapshot(db)?;
         }
-        if let Some(stream) = self.stream {
-            for process in self.tracked.values() {
-                if process.seen_here_ms < at_ms {
-                    close_sighting(db, stream.id, process)?;
-                }
-            }
-            if self.snapshot_written {
-                set_stream_end(db, stream.id, at_ms)?;
-            }
+        for place in self.roster.shown_before() {
+            self.close_sighting(place, |seen_here_ms| seen_here_ms < at_ms);
         }
-        self.tracked
-            .retain(|_, process| process.seen_here_ms >= at_ms);
-        Ok(())
-    }
-
-    /// The snapshot is in the file.
-    pub fn committed(&mut self, at_ms: i64) {
+        self.roster.turn();
         if let Some(stream) = &mut self.stream
             && self.snapshot_written
         {
             stream.last_ms = at_ms;
-        }
-        self.committed = self.stream;
-        self.in_snapshot = false;
-    }
-
-    /// Ends the stream for good: its open sightings end with what they last showed.
-    pub fn close_stream(&mut self, db: &Connection) -> Result<(), Error> {
-        let Some(stream) = self.stream else {
-            return Ok(());
-        };
-        let open: Vec<(i64, i64)> = db
-            .prepare_cached(
-                "SELECT process_key, first_ms FROM sighting
-                 WHERE stream_id = :stream AND last_ms IS NULL",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_map(named_params! { ":stream": stream.id }, |row| {
-                        Ok((row.get("process_key")?, row.get("first_ms")?))
-                    })?
-                    .collect()
-            })
-            .doing("end a stream")?;
-        for (process_key, first_ms) in open {
-            end_sighting(db, stream.id, process_key, first_ms, stream.last_ms)?;
-        }
-        for process in self.tracked.values_mut() {
-            process.sighting_ms = None;
-            process.seen_here_ms = i64::MIN;
+            set_stream_end(db, stream.id, at_ms)?;
         }
         Ok(())
     }
 
-    pub(super) fn stream_id(&self) -> Option<i64> {
-        self.stream.map(|stream| stream.id)
+    /// Ends the transaction: all snapshots so far are in the file.
+    pub fn commit(&mut self, db: &Connection, sizes: Sizes) -> Result<(), Error> {
+        self.write_pending(db)?;
+        while seal_what_is_far_back(db, sizes)?.segments > 0 {}
+        db.execute_batch("COMMIT").doing("commit a snapshot")?;
+        self.roster.forget_the_gone();
+        self.committed = self.stream;
+        self.in_doubt = false;
+        Ok(())
+    }
+
+    /// Ends the stream for good: its open sightings end with what they last showed.
+    pub fn close_stream(&mut self, db: &Connection) -> Result<(), Error> {
+        for place in self.roster.shown_before() {
+            self.close_sighting(place, |_| true);
+        }
+        self.write_pending(db)?;
+        self.roster.turn();
+        for tracked in self.roster.iter_mut() {
+            tracked.seen_here_ms = i64::MIN;
+        }
+        Ok(())
+    }
+
+    /// Ends the sighting of a process that was last seen in the stream so long ago.
+    fn close_sighting(&mut self, place: usize, is_over: impl FnOnce(i64) -> bool) {
+        let Some(tracked) = self.roster.get(place) else {
+            return;
+        };
+        if is_over(tracked.seen_here_ms)
+            && let Some(sighting) = tracked.sighting.take()
+        {
+            tracked.has_changed();
+            self.pending.closed.push(ClosedSighting {
+                process_key: tracked.key,
+                first_ms: sighting.first_ms,
+                last_ms: tracked.seen_here_ms,
+                is_written: sighting.is_written,
+            });
+        }
+    }
+
+    pub(super) fn stream(&self) -> Option<Stream> {
+        self.stream
     }
 
     /// Whether the source is looked at again and again.
@@ -253,7 +248,12 @@ impl Recorder {
     /// Forgets everything and reads it anew from the file.
     fn reload(&mut self, db: &Connection) -> Result<(), Error> {
         self.words.forget();
-        self.tracked.clear();
+        self.roster.clear();
+        self.pending = Pending::default();
+        self.next_key = db
+            .prepare_cached("SELECT coalesce(max(process_key), 0) + 1 FROM process")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .doing("read the latest process")?;
         self.stream = self.committed;
         if self.continues {
             self.stream = db
@@ -286,30 +286,7 @@ impl Recorder {
                 )
             })
             .doing("look for other streams")?;
-        self.track_open_sightings(db)
-    }
-
-    /// Remembers what the stream's latest snapshot showed, so that those that the next one no
-    /// longer shows are noticed.
-    fn track_open_sightings(&mut self, db: &Connection) -> Result<(), Error> {
-        let Some(stream) = self.stream else {
-            return Ok(());
-        };
-        let ids: Vec<String> = db
-            .prepare_cached(
-                "SELECT p.process_id FROM sighting s JOIN process p USING (process_key)
-                 WHERE s.stream_id = :stream AND s.last_ms IS NULL",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_map(named_params! { ":stream": stream.id }, |row| row.get(0))?
-                    .collect()
-            })
-            .doing("read the latest snapshot")?;
-        for process_id in ids {
-            self.track(db, &process_id)?;
-        }
-        Ok(())
+        self.load_latest_snapshot(db)
     }
 
     /// Whether a look of the same breadth is on record for the moment.
@@ -334,42 +311,6 @@ fn set_stream_end(db: &Connection, stream_id: i64, at_ms: i64) -> Result<(), Err
             statement.execute(named_params! { ":at": at_ms, ":stream": stream_id })
         })
         .doing("record a snapshot")?;
-    Ok(())
-}
-
-fn close_sighting(db: &Connection, stream_id: i64, process: &Tracked) -> Result<(), Error> {
-    match process.sighting_ms {
-        Some(first_ms) => end_sighting(db, stream_id, process.key, first_ms, process.seen_here_ms),
-        None => Ok(()),
-    }
-}
-
-/// Ends one sighting. Once none of the process is open, when it was last seen is written down.
-fn end_sighting(
-    db: &Connection,
-    stream_id: i64,
-    process_key: i64,
-    first_ms: i64,
-    last_ms: i64,
-) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE sighting SET last_ms = :last
-         WHERE process_key = :process AND stream_id = :stream AND first_ms = :first",
-    )
-    .and_then(|mut statement| {
-        statement.execute(named_params! {
-            ":last": last_ms, ":process": process_key, ":stream": stream_id, ":first": first_ms,
-        })
-    })
-    .doing("end a sighting")?;
-    db.prepare_cached(
-        "UPDATE process
-         SET last_seen_ms = (SELECT CASE WHEN count(*) = count(s.last_ms) THEN max(s.last_ms) END
-                             FROM sighting s WHERE s.process_key = :process)
-         WHERE process_key = :process",
-    )
-    .and_then(|mut statement| statement.execute(named_params! { ":process": process_key }))
-    .doing("end a sighting")?;
     Ok(())
 }
 

@@ -1,14 +1,19 @@
 //! One sync, import or caller of the library, with its row in the ledger.
 
-use rusqlite::named_params;
+use rusqlite::{Transaction, TransactionBehavior, named_params};
 
 use super::ledger::insert_aside;
 use super::recorder::Recorder;
-use super::snapshot_writer::{Recorded, SnapshotWriter};
+use super::segments::seal_some;
+use super::snapshot_writer::{Recorded, SnapshotWriter, roll_back};
 use super::{Store, words::Words};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{SetAside, Snapshot, UtcMillis};
+
+/// At most so many segments are made at the end of a run, some milliseconds each: a file that has none
+/// yet gets them run by run.
+const SEALED_BY_A_RUN: u64 = 2;
 
 /// What a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +100,8 @@ pub struct Run<'s> {
     kind: RunKind,
     recorder: Recorder,
     totals: Recorded,
+    /// How many rows may gather before they are committed.
+    gathers: usize,
 }
 
 impl Store {
@@ -126,6 +133,7 @@ impl Store {
             kind,
             recorder: Recorder::new(run_id, source, kind != RunKind::Import, Words::default()),
             totals: Recorded::default(),
+            gathers: 0,
             store: self,
         })
     }
@@ -145,12 +153,40 @@ impl Run<'_> {
         self
     }
 
+    /// Lets whole snapshots gather until there are so many rows to write, about, and commits them
+    /// together: many times faster where they change much. Other writers wait meanwhile, and a snapshot
+    /// that fails, like a kill, takes back those that have gathered; see [`Run::commit`].
+    #[must_use]
+    pub fn gather(mut self, rows: usize) -> Self {
+        self.gathers = rows;
+        self
+    }
+
+    /// Commits the snapshots that have gathered.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`]; nothing of them is then in the file.
+    pub fn commit(&mut self) -> Result<(), Error> {
+        let db = &self.store.connection;
+        if db.is_autocommit() {
+            return Ok(());
+        }
+        self.recorder
+            .commit(db, self.store.sizes)
+            .inspect_err(|_| roll_back(db))
+    }
+
     /// Goes on with another stream: snapshots from `source`, all about one app, continue those that
     /// earlier runs recorded from it.
-    pub fn stream_of(&mut self, source: &str, app_id: &str) {
+    ///
+    /// # Errors
+    /// Those of [`Run::commit`].
+    pub fn stream_of(&mut self, source: &str, app_id: &str) -> Result<(), Error> {
+        self.commit()?;
         let continues = self.kind != RunKind::Import;
         self.recorder = Recorder::new(self.id(), source, continues, Words::default());
         self.recorder.about_app(app_id);
+        Ok(())
     }
 
     /// The file that the run is recorded in, as it stands.
@@ -187,7 +223,9 @@ impl Run<'_> {
             &self.store.connection,
             &mut self.recorder,
             &mut self.totals,
+            self.gathers,
             observed_at,
+            self.store.sizes,
         )
     }
 
@@ -196,6 +234,7 @@ impl Run<'_> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn set_aside(&mut self, aside: &SetAside) -> Result<(), Error> {
+        self.commit()?;
         let db = self
             .store
             .connection
@@ -210,12 +249,15 @@ impl Run<'_> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn finish(mut self, ending: &Ending) -> Result<Recorded, Error> {
-        let db = self
-            .store
-            .connection
-            .unchecked_transaction()
+        self.commit()?;
+        let sizes = self.store.sizes;
+        if self.kind == RunKind::Import {
+            self.store.seal_all(|_| ())?;
+        }
+        let db = Transaction::new_unchecked(&self.store.connection, TransactionBehavior::Immediate)
             .doing("finish a run")?;
         if self.kind == RunKind::Import {
+            self.recorder.begin(&db)?;
             // Nothing will continue this stream, so its sightings are closed.
             self.recorder.close_stream(&db)?;
         }
@@ -237,7 +279,14 @@ impl Run<'_> {
             })
         })
         .doing("finish a run")?;
+        seal_some(&db, sizes, SEALED_BY_A_RUN)?;
         db.commit().doing("finish a run")?;
         Ok(self.totals)
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        roll_back(&self.store.connection);
     }
 }

@@ -1,14 +1,18 @@
-//! One snapshot on its way into the file: one transaction, all or nothing.
+//! One snapshot on its way into the file: all or nothing, in a transaction of its own or in one with
+//! others.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, named_params};
+use rusqlite::{Connection, named_params};
 
 #[cfg(feature = "sync")]
 use super::filters::set_rejected;
 use super::known::set_watermarks;
 use super::ledger::{insert_aside, insert_gap};
+use super::observe::Seen;
 use super::recorder::Recorder;
+use super::segments::Sizes;
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Extent, Gap, Process, SetAside, UtcMillis, Watermark};
@@ -28,29 +32,33 @@ pub struct Recorded {
     pub processes_lost: u64,
 }
 
-/// A snapshot being recorded. Dropped without [`SnapshotWriter::commit`], it leaves nothing.
+/// A snapshot being recorded. Dropped without [`SnapshotWriter::commit`], it leaves nothing; nor do those
+/// before it that were gathered and are not in the file yet.
 #[derive(Debug)]
 pub struct SnapshotWriter<'r> {
-    db: Transaction<'r>,
+    db: &'r Connection,
     recorder: &'r mut Recorder,
     totals: &'r mut Recorded,
     recorded: Recorded,
     at_ms: i64,
     apps: BTreeSet<i64>,
+    last_app: Option<String>,
+    /// How many rows may gather before they are committed.
+    gathers: usize,
+    sizes: Sizes,
+    is_whole: bool,
 }
 
 impl<'r> SnapshotWriter<'r> {
     pub(super) fn begin(
-        connection: &'r Connection,
+        db: &'r Connection,
         recorder: &'r mut Recorder,
         totals: &'r mut Recorded,
+        gathers: usize,
         observed_at: UtcMillis,
+        sizes: Sizes,
     ) -> Result<Self, Error> {
-        // Immediate, so that waiting for another writer happens here and not halfway.
-        let db = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
-            .doing("begin a snapshot")?;
-        recorder.begin_snapshot(&db, observed_at.millis())?;
-        Ok(Self {
+        let writer = Self {
             db,
             recorder,
             totals,
@@ -60,7 +68,19 @@ impl<'r> SnapshotWriter<'r> {
             },
             at_ms: observed_at.millis(),
             apps: BTreeSet::new(),
-        })
+            last_app: None,
+            gathers,
+            sizes,
+            is_whole: false,
+        };
+        if db.is_autocommit() {
+            // Immediate, so that waiting for another writer happens here and not halfway.
+            db.execute_batch("BEGIN IMMEDIATE")
+                .doing("begin a snapshot")?;
+            writer.recorder.begin(db)?;
+        }
+        writer.recorder.begin_snapshot(db, writer.at_ms)?;
+        Ok(writer)
     }
 
     /// Records what the source said of one process.
@@ -68,11 +88,26 @@ impl<'r> SnapshotWriter<'r> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn observe(&mut self, process: &Process) -> Result<(), Error> {
+        self.observe_seen(Seen::Alone(process), process)
+    }
+
+    /// The same of a state that is shared, with the snapshot before, for example: where it is the very one
+    /// that was recorded last, nothing is compared, and where it is new, nothing is copied.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn observe_shared(&mut self, process: &Arc<Process>) -> Result<(), Error> {
+        self.observe_seen(Seen::Shared(process), process)
+    }
+
+    fn observe_seen(&mut self, seen: Seen<'_>, process: &Process) -> Result<(), Error> {
         self.recorded.processes_seen += 1;
-        self.recorder
-            .observe(&self.db, process, &mut self.recorded)?;
-        let app = self.recorder.words.word(&self.db, &process.app_id)?;
-        self.apps.insert(app);
+        self.recorder.observe(self.db, seen, &mut self.recorded)?;
+        if self.last_app.as_ref() != Some(&process.app_id) {
+            let app = self.recorder.words.word(self.db, &process.app_id)?;
+            self.apps.insert(app);
+            self.last_app = Some(process.app_id.clone());
+        }
         Ok(())
     }
 
@@ -83,7 +118,7 @@ impl<'r> SnapshotWriter<'r> {
     /// [`Error::Sqlite`].
     pub fn observe_unknown(&mut self, process_id: &str) -> Result<(), Error> {
         self.recorder
-            .observe_unknown(&self.db, process_id, &mut self.recorded)
+            .observe_unknown(self.db, process_id, &mut self.recorded)
     }
 
     /// Keeps what could not be understood of the snapshot. Whether it is new: of a source that is looked
@@ -93,7 +128,7 @@ impl<'r> SnapshotWriter<'r> {
     /// [`Error::Sqlite`].
     pub fn set_aside(&mut self, aside: &SetAside) -> Result<bool, Error> {
         insert_aside(
-            &self.db,
+            self.db,
             self.recorder.run_id,
             aside,
             self.recorder.continues(),
@@ -105,12 +140,7 @@ impl<'r> SnapshotWriter<'r> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn gap(&mut self, gap: &Gap) -> Result<(), Error> {
-        insert_gap(
-            &self.db,
-            &mut self.recorder.words,
-            self.recorder.run_id,
-            gap,
-        )
+        insert_gap(self.db, &mut self.recorder.words, self.recorder.run_id, gap)
     }
 
     /// Records how far the record of an app is whole now, in place of what was known of it before.
@@ -118,7 +148,7 @@ impl<'r> SnapshotWriter<'r> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn watermarks(&mut self, app_id: &str, marks: &[Watermark]) -> Result<(), Error> {
-        set_watermarks(&self.db, &mut self.recorder.words, app_id, marks)
+        set_watermarks(self.db, &mut self.recorder.words, app_id, marks)
     }
 
     /// Remembers that the source does not accept a filter.
@@ -129,7 +159,7 @@ impl<'r> SnapshotWriter<'r> {
         filter: &super::RejectedFilter,
     ) -> Result<(), Error> {
         set_rejected(
-            &self.db,
+            self.db,
             &mut self.recorder.words,
             app_id,
             filter,
@@ -142,14 +172,16 @@ impl<'r> SnapshotWriter<'r> {
     /// # Errors
     /// [`Error::Sqlite`]; nothing of the snapshot is then in the file.
     pub fn commit(mut self, extent: &Extent) -> Result<Recorded, Error> {
-        self.recorder.end_snapshot(&self.db)?;
+        self.recorder.end_snapshot(self.db)?;
         self.recorder
-            .name_archive_apps(&self.db, &self.apps, extent)?;
+            .name_archive_apps(self.db, &self.apps, extent)?;
         self.recorder
-            .lose_absent(&self.db, extent, &self.apps, &mut self.recorded)?;
+            .lose_absent(self.db, extent, &self.apps, &mut self.recorded)?;
         self.count()?;
-        self.db.commit().doing("commit a snapshot")?;
-        self.recorder.committed(self.at_ms);
+        if self.recorder.pending.len() >= self.gathers {
+            self.recorder.commit(self.db, self.sizes)?;
+        }
+        self.is_whole = true;
         self.totals.add(self.recorded);
         Ok(self.recorded)
     }
@@ -177,6 +209,22 @@ impl<'r> SnapshotWriter<'r> {
             })
             .doing("count what was recorded")?;
         Ok(())
+    }
+}
+
+impl Drop for SnapshotWriter<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            roll_back(self.db);
+        }
+    }
+}
+
+/// Takes back what is not committed, if anything.
+pub(super) fn roll_back(db: &Connection) {
+    if !db.is_autocommit() {
+        // Where it fails, SQLite has done it itself.
+        let _ = db.execute_batch("ROLLBACK");
     }
 }
 

@@ -1,85 +1,84 @@
-//! A process as the file has it, remembered while the stream shows it.
+//! A process as the file has it, or will have it once what is pending is written.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use super::weave::VersionRun;
+use super::words::StateIds;
+use crate::model::{Outcome, Process};
 
-use super::recorder::{Recorder, Tracked};
-use super::rows::{STATE_COLUMNS, STATE_WIDTH, process_from_row};
-use crate::Error;
-use crate::error::Doing;
-use crate::model::Outcome;
+#[derive(Debug)]
+pub(super) struct Tracked {
+    pub key: i64,
+    pub latest: Arc<Process>,
+    /// The numbers of the latest state, once they were needed.
+    pub ids: Option<StateIds>,
+    pub versions: i64,
+    pub outcome: Outcome,
+    pub first_seen_ms: i64,
+    /// When it was last seen by any source.
+    pub last_seen_ms: i64,
+    /// When it was last seen in the stream being written; earlier than all time if it was not.
+    pub seen_here_ms: i64,
+    /// Its open sighting in the stream being written.
+    pub sighting: Option<Sighting>,
+    pub lost_ms: Option<i64>,
+    /// When it was first seen ended, of those that are; none where only the versions tell.
+    pub seen_ended_ms: Option<i64>,
+    /// Its holds, once they were needed.
+    pub holds: Option<Vec<Hold>>,
+    /// The version among which its latest late observation fell.
+    pub late: Option<VersionRun>,
+    pub unwritten: Unwritten,
+    /// Which of the pending versions is its latest, if that is among them.
+    pub pending_version: Option<usize>,
+}
 
-impl Recorder {
-    /// Remembers a process that is in the file.
-    pub(super) fn track(&mut self, db: &Connection, process_id: &str) -> Result<(), Error> {
-        if let Some(tracked) = self.load(db, process_id)? {
-            self.tracked.insert(process_id.to_owned(), tracked);
+/// What of a process's own row and its holds is yet to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unwritten {
+    Nothing,
+    /// They have changed.
+    Changes,
+    /// There is no row yet.
+    All,
+}
+
+/// A sighting that goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighting {
+    pub first_ms: i64,
+    pub is_written: bool,
+}
+
+/// One endpoint that a process holds, or held.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hold {
+    pub endpoint: i64,
+    pub from_ms: i64,
+    pub until_ms: Option<i64>,
+    /// When it was first seen with the endpoint; none where only the versions tell.
+    pub seen_ms: Option<i64>,
+    /// From when until when the file has it.
+    pub written: Option<(i64, Option<i64>)>,
+}
+
+impl Tracked {
+    /// How it stands, with what is known of its absence.
+    pub fn outcome_now(&self) -> Outcome {
+        match Outcome::of(&self.latest) {
+            Outcome::Open if self.lost_ms.is_some() => Outcome::Lost,
+            shown => shown,
         }
-        Ok(())
     }
 
-    pub(super) fn load(&self, db: &Connection, process_id: &str) -> Result<Option<Tracked>, Error> {
-        let mut statement = db
-            .prepare_cached(&format!(
-                "SELECT {STATE_COLUMNS}, (SELECT p.process_key FROM process p
-                                          WHERE p.process_id = v.process_id),
-                        version, outcome, last_seen_at_ms, lost_at_ms
-                 FROM processes v WHERE process_id = :process_id"
-            ))
-            .doing("look up a process")?;
-        let mut rows = statement
-            .query(named_params! { ":process_id": process_id })
-            .doing("look up a process")?;
-        let Some(row) = rows.next().doing("look up a process")? else {
-            return Ok(None);
-        };
-        let outcome: String = row.get(STATE_WIDTH + 2).doing("look up a process")?;
-        let mut tracked = Tracked {
-            latest: process_from_row(row)?,
-            key: row.get(STATE_WIDTH).doing("look up a process")?,
-            versions: row.get(STATE_WIDTH + 1).doing("look up a process")?,
-            outcome: Outcome::from_name(&outcome).ok_or_else(|| Error::Damaged {
-                what: format!("the outcome {outcome:?}"),
-            })?,
-            last_seen_ms: row.get(STATE_WIDTH + 3).doing("look up a process")?,
-            lost_ms: row.get(STATE_WIDTH + 4).doing("look up a process")?,
-            seen_here_ms: i64::MIN,
-            sighting_ms: None,
-            holds: BTreeMap::new(),
-            late: None,
-        };
-        let sighting: Option<(i64, i64)> = db
-            .prepare_cached(
-                "SELECT s.first_ms, t.last_ms FROM sighting s JOIN stream t USING (stream_id)
-                 WHERE s.process_key = :process AND s.stream_id = :stream AND s.last_ms IS NULL",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_row(
-                        named_params! { ":process": tracked.key, ":stream": self.stream_id() },
-                        |row| Ok((row.get("first_ms")?, row.get("last_ms")?)),
-                    )
-                    .optional()
-            })
-            .doing("look up a process")?;
-        if let Some((first_ms, last_ms)) = sighting {
-            tracked.sighting_ms = Some(first_ms);
-            tracked.seen_here_ms = last_ms;
-        }
-        tracked.holds = db
-            .prepare_cached(
-                "SELECT endpoint_id, held_from_ms, held_until_ms FROM hold
-                 WHERE process_key = :process",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_map(named_params! { ":process": tracked.key }, |row| {
-                        Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
-                    })?
-                    .collect()
-            })
-            .doing("look up a process")?;
-        Ok(Some(tracked))
+    /// When it ended, as far as its state says it.
+    pub fn said_to_end_ms(&self) -> Option<i64> {
+        let at = self.latest.terminated_at.or(self.latest.stopping_at);
+        at.map(|at| at.millis())
+    }
+
+    /// Its row or its holds differ from what the file has.
+    pub fn has_changed(&mut self) {
+        self.unwritten = self.unwritten.max(Unwritten::Changes);
     }
 }

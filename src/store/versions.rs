@@ -2,75 +2,129 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, named_params, params};
 
-use super::recorder::Tracked;
 use super::rows::{STATE_COLUMNS, STATE_WIDTH, process_from_row};
+use super::tracked::Tracked;
 use super::weave::VersionRun;
 use super::words::StateIds;
 use crate::Error;
 use crate::error::Doing;
-use crate::model::Process;
+use crate::model::{Deployment, Process, UtcMillis};
 
-pub(super) fn insert_version(
-    db: &Connection,
-    process_key: i64,
-    version: i64,
-    first_ms: i64,
+/// A version as its row holds it.
+#[derive(Debug)]
+pub(super) struct VersionRow {
+    pub process_key: i64,
+    pub version: i64,
+    pub first_ms: i64,
+    /// None of the latest.
+    pub last_ms: Option<i64>,
     changed: i64,
-    process: &Process,
-    ids: &StateIds,
-) -> Result<(), Error> {
-    db.prepare_cached(
-        "INSERT INTO version (process_key, version, first_seen_ms, changed, app, deployment,
-             region, status, rooms_allocated, rooms_per_process, created_ms, started_ms,
-             stopping_ms, terminated_ms, exposed_port, additional_ports, extra)
-         VALUES (:process, :version, :first, :changed, :app, :deployment,
-             :region, :status, :rooms_allocated, :rooms_per_process, :created, :started,
-             :stopping, :terminated, :exposed_port, :additional_ports, :extra)",
-    )
-    .and_then(|mut statement| {
-        statement.execute(named_params! {
-            ":process": process_key,
-            ":version": version,
-            ":first": first_ms,
-            ":changed": changed,
-            ":app": ids.app,
-            ":deployment": process.deployment_id,
-            ":region": ids.region,
-            ":status": ids.status,
-            ":rooms_allocated": process.rooms_allocated,
-            ":rooms_per_process": process.rooms_per_process,
-            ":created": process.created_at.millis(),
-            ":started": process.started_at.map(|t| t.millis()),
-            ":stopping": process.stopping_at.map(|t| t.millis()),
-            ":terminated": process.terminated_at.map(|t| t.millis()),
-            ":exposed_port": ids.exposed_port,
-            ":additional_ports": ids.additional_ports,
-            ":extra": ids.extra,
-        })
-    })
-    .doing("record a version")?;
+    ids: StateIds,
+    deployment_id: Deployment,
+    rooms_allocated: i64,
+    rooms_per_process: i64,
+    created_ms: i64,
+    started_ms: Option<i64>,
+    stopping_ms: Option<i64>,
+    terminated_ms: Option<i64>,
+}
+
+impl VersionRow {
+    /// The version of this number, the latest so far.
+    pub fn new(
+        (process_key, version): (i64, i64),
+        first_ms: i64,
+        changed: i64,
+        state: &Process,
+        ids: StateIds,
+    ) -> Self {
+        Self {
+            process_key,
+            version,
+            first_ms,
+            last_ms: None,
+            changed,
+            ids,
+            deployment_id: state.deployment_id.clone(),
+            rooms_allocated: state.rooms_allocated,
+            rooms_per_process: state.rooms_per_process,
+            created_ms: state.created_at.millis(),
+            started_ms: state.started_at.map(UtcMillis::millis),
+            stopping_ms: state.stopping_at.map(UtcMillis::millis),
+            terminated_ms: state.terminated_at.map(UtcMillis::millis),
+        }
+    }
+}
+
+/// Writes versions in the order of their keys.
+pub(super) fn insert_versions(db: &Connection, versions: &[VersionRow]) -> Result<(), Error> {
+    let mut in_order: Vec<&VersionRow> = versions.iter().collect();
+    in_order.sort_unstable_by_key(|row| (row.process_key, row.version));
+    let mut insert = db
+        .prepare_cached(
+            "INSERT INTO version (process_key, version, first_seen_ms, last_seen_ms, changed, app,
+                 deployment, region, status, rooms_allocated, rooms_per_process, created_ms,
+                 started_ms, stopping_ms, terminated_ms, exposed_port, additional_ports, extra)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+        )
+        .doing("record a version")?;
+    for row in in_order {
+        let ids = &row.ids;
+        insert
+            .execute(params![
+                row.process_key,
+                row.version,
+                row.first_ms,
+                row.last_ms,
+                row.changed,
+                ids.app,
+                row.deployment_id,
+                ids.region,
+                ids.status,
+                row.rooms_allocated,
+                row.rooms_per_process,
+                row.created_ms,
+                row.started_ms,
+                row.stopping_ms,
+                row.terminated_ms,
+                ids.ports.exposed,
+                ids.ports.additional,
+                ids.extra,
+            ])
+            .doing("record a version")?;
+    }
     Ok(())
 }
 
-/// Writes down when a version that is no longer the latest was last seen.
-pub(super) fn end_version(
-    db: &Connection,
-    process_key: i64,
-    version: i64,
-    last_ms: i64,
-) -> Result<(), Error> {
-    db.prepare_cached(
-        "UPDATE version SET last_seen_ms = :last
-         WHERE process_key = :process AND version = :version",
-    )
-    .and_then(|mut statement| {
-        statement.execute(named_params! {
-            ":last": last_ms, ":process": process_key, ":version": version,
-        })
-    })
-    .doing("end a version")?;
+/// A version that is no longer the latest, and when it was last seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EndedVersion {
+    pub process_key: i64,
+    pub version: i64,
+    pub last_ms: i64,
+}
+
+pub(super) fn end_versions(db: &Connection, ended: &mut [EndedVersion]) -> Result<(), Error> {
+    ended.sort_unstable();
+    let mut update = db
+        .prepare_cached(
+            "UPDATE version SET last_seen_ms = ?3 WHERE process_key = ?1 AND version = ?2",
+        )
+        .doing("end a version")?;
+    for row in ended {
+        update
+            .execute([row.process_key, row.version, row.last_ms])
+            .doing("end a version")?;
+    }
+    Ok(())
+}
+
+pub(super) fn delete_versions(db: &Connection, process_key: i64) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM version WHERE process_key = ?1")
+        .and_then(|mut statement| statement.execute([process_key]))
+        .doing("rewrite versions")?;
     Ok(())
 }
 

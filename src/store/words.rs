@@ -3,12 +3,13 @@
 //! The numbers already looked up are remembered, up to a bound, because a fleet repeats itself.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Deployment, ExposedPort, Process, transport_of};
+use crate::model::{Deployment, Difference, ExposedPort, Process, transport_of};
 
 /// How many texts, and how many ports, are remembered before all are forgotten at once.
 const REMEMBERED: usize = 50_000;
@@ -23,6 +24,10 @@ pub(super) struct Words {
     ports: HashMap<ExposedPort, PortIds>,
     /// App, region and status of what was seen, as far as it is known to be in the file.
     seen: HashSet<(i64, i64, i64)>,
+    /// The texts that name which known fields differ, by the fields.
+    changes: HashMap<u16, i64>,
+    /// The texts of numbers.
+    texts: HashMap<i64, Arc<str>>,
 }
 
 /// A port's own number, and that of the endpoint it occupies.
@@ -33,14 +38,21 @@ pub(super) struct PortIds {
 }
 
 /// A state as its row holds it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct StateIds {
     pub app: i64,
     pub region: i64,
     pub status: i64,
     pub extra: i64,
-    pub exposed_port: Option<i64>,
-    pub additional_ports: Option<String>,
+    pub ports: Arc<PortsOfState>,
+}
+
+/// The ports of a state.
+#[derive(Debug, Default)]
+pub(super) struct PortsOfState {
+    pub exposed: Option<i64>,
+    /// A JSON array of numbers.
+    pub additional: Option<String>,
     pub endpoints: Vec<i64>,
 }
 
@@ -50,45 +62,99 @@ impl Words {
         self.words.clear();
         self.ports.clear();
         self.seen.clear();
+        self.changes.clear();
+        self.texts.clear();
     }
 
     /// The numbers of all that repeats in a state.
     pub fn state(&mut self, db: &Connection, process: &Process) -> Result<StateIds, Error> {
-        let exposed = match &process.exposed_port {
-            Some(port) => Some(self.port(db, port)?),
-            None => None,
+        let ids = StateIds {
+            app: self.word(db, &process.app_id)?,
+            region: self.word(db, &process.region)?,
+            status: self.word(db, &process.status)?,
+            extra: Self::extra(db, &process.extra)?,
+            ports: self.ports_of(db, process)?,
         };
+        self.see(db, &ids)?;
+        Ok(ids)
+    }
+
+    /// The same, from those of an earlier state, where it is known in what it differs.
+    pub fn state_after(
+        &mut self,
+        db: &Connection,
+        process: &Process,
+        mut ids: StateIds,
+        difference: Difference,
+    ) -> Result<StateIds, Error> {
+        if difference.touches(Difference::PLACE) {
+            ids.app = self.word(db, &process.app_id)?;
+            ids.region = self.word(db, &process.region)?;
+            ids.status = self.word(db, &process.status)?;
+            self.see(db, &ids)?;
+        }
+        if difference.touches(Difference::PORTS) {
+            ids.ports = self.ports_of(db, process)?;
+        }
+        if difference.unknown {
+            ids.extra = Self::extra(db, &process.extra)?;
+        }
+        Ok(ids)
+    }
+
+    fn ports_of(&mut self, db: &Connection, process: &Process) -> Result<Arc<PortsOfState>, Error> {
+        let mut ports = PortsOfState::default();
+        if let Some(port) = &process.exposed_port {
+            let ids = self.port(db, port)?;
+            ports.exposed = Some(ids.exposed_port);
+            ports.endpoints.push(ids.endpoint);
+        }
         let mut additional = Vec::with_capacity(process.additional_exposed_ports.len());
         for port in &process.additional_exposed_ports {
-            additional.push(self.port(db, port)?);
+            let ids = self.port(db, port)?;
+            additional.push(ids.exposed_port.to_string());
+            ports.endpoints.push(ids.endpoint);
         }
-        let additional_ports = (!additional.is_empty()).then(|| {
-            let ids: Vec<String> = additional
-                .iter()
-                .map(|ids| ids.exposed_port.to_string())
-                .collect();
-            format!("[{}]", ids.join(","))
-        });
-        let mut endpoints: Vec<i64> = exposed
-            .iter()
-            .chain(&additional)
-            .map(|ids| ids.endpoint)
-            .collect();
-        endpoints.sort_unstable();
-        endpoints.dedup();
-        let app = self.word(db, &process.app_id)?;
-        let region = self.word(db, &process.region)?;
-        let status = self.word(db, &process.status)?;
-        self.see(db, (app, region, status))?;
-        Ok(StateIds {
-            app,
-            region,
-            status,
-            extra: Self::extra(db, &process.extra)?,
-            exposed_port: exposed.map(|ids| ids.exposed_port),
-            additional_ports,
-            endpoints,
-        })
+        ports.endpoints.sort_unstable();
+        ports.endpoints.dedup();
+        ports.additional = (!additional.is_empty()).then(|| format!("[{}]", additional.join(",")));
+        Ok(Arc::new(ports))
+    }
+
+    /// The number of the text that names what changed from one state to the next.
+    pub fn changed(
+        &mut self,
+        db: &Connection,
+        process: &Process,
+        earlier: &Process,
+        difference: Difference,
+    ) -> Result<i64, Error> {
+        if let Some(id) = self.changes.get(&difference.known)
+            && !difference.unknown
+        {
+            return Ok(*id);
+        }
+        let id = self.word(db, &process.changed_since(earlier).join(","))?;
+        if !difference.unknown {
+            self.changes.insert(difference.known, id);
+        }
+        Ok(id)
+    }
+
+    /// The text of a number.
+    pub fn text(&mut self, db: &Connection, id: i64) -> Result<Arc<str>, Error> {
+        if let Some(text) = self.texts.get(&id) {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<str> = db
+            .prepare_cached("SELECT text FROM word WHERE word_id = ?1")
+            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+            .doing("look up a text")?;
+        if self.texts.len() >= REMEMBERED {
+            self.texts.clear();
+        }
+        self.texts.insert(id, Arc::clone(&text));
+        Ok(text)
     }
 
     /// The number of a text; it is stored if it is new.
@@ -105,7 +171,8 @@ impl Words {
     }
 
     /// Learns in which regions and statuses there are processes.
-    fn see(&mut self, db: &Connection, seen: (i64, i64, i64)) -> Result<(), Error> {
+    fn see(&mut self, db: &Connection, ids: &StateIds) -> Result<(), Error> {
+        let seen = (ids.app, ids.region, ids.status);
         if self.seen.len() >= REMEMBERED {
             self.seen.clear();
         }

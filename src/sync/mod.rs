@@ -194,7 +194,7 @@ pub async fn run(
     let waiting = longest_waiting_first(run.store(), job.apps)?;
     let mut apps_left = waiting.len() as u32;
     for (place, app_id) in waiting {
-        run.stream_of(&name(std::slice::from_ref(app_id)), app_id);
+        run.stream_of(&name(std::slice::from_ref(app_id)), app_id)?;
         let known = known(run.store(), app_id, now(), apps_left)?;
         apps_left -= 1;
         let mut app = match look(client, &asker, &known).await {

@@ -111,6 +111,19 @@ pub struct ImportArgs {
 
 #[derive(Debug, Args)]
 #[command(
+    after_help = "Processes that have ended are kept in columns, too, beside their rows, by which failures, lifetimes,
+ports and concurrency over millions of them are quick. Recording sees to that by itself; this drops
+them and makes them anew, as after an upgrade of a file that has none yet. Answers are the same
+before, meanwhile and after.
+
+Examples:
+  prochist rebuild
+  prochist rebuild --db old.db --format json"
+)]
+pub struct RebuildArgs {}
+
+#[derive(Debug, Args)]
+#[command(
     after_help = "A flag beats the environment, which beats the configuration file, which beats the default. The token
 is shown only as set or unset. A whole file, in which relative paths begin at its folder:
 

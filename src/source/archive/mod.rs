@@ -5,7 +5,8 @@
 //! this is told by what the bytes are, never by a name. Broken input costs itself and is handed on
 //! as [`SetAside`]; it never stops what follows.
 //!
-//! Memory: one value (at most [`MAX_VALUE_BYTES`]) and one [`Piece`] for each file that is open.
+//! Memory: one value (at most [`MAX_VALUE_BYTES`]), the snapshot before it (at most 32 MiB) and one [`Piece`]
+//! for each file that is open.
 //! Files are opened when their first observation is due and closed at their end, so only those
 //! that overlap in time are open together; to learn when each begins, each is looked into first.
 //! Within one file order is the file's own: a snapshot older than the one before it comes late. So
@@ -87,8 +88,9 @@ pub struct Piece {
     pub observed_at: Option<ObservedAt>,
     /// Which file it is from; see [`Archive::file_name`].
     pub file: usize,
-    /// The processes, in the file's order; none of them says that there were none.
-    pub processes: Vec<Process>,
+    /// The processes, in the file's order; none of them says that there were none. One that stands in a
+    /// snapshot as it stood in the one before is the very same.
+    pub processes: Vec<Arc<Process>>,
     /// What of it could not be read. If there is any, the snapshot is not whole.
     pub set_aside: Vec<SetAside>,
 }

@@ -1,6 +1,7 @@
 //! Gathers what a reader finds in one file into pieces of bounded size.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::{ObservedAt, Piece};
 use crate::model::Process;
@@ -16,7 +17,7 @@ pub(super) struct Pieces {
     /// The time of bare processes, which have none of their own.
     bare_time: Option<ObservedAt>,
     piece_length: usize,
-    processes: Vec<Process>,
+    processes: Vec<Arc<Process>>,
     set_aside: Vec<SetAside>,
     set_aside_bytes: usize,
     /// The last good input was a bare process, or an array of them. What is set aside meanwhile
@@ -57,7 +58,7 @@ impl Pieces {
         self.is_bare = true;
         match process {
             Some(process) => {
-                self.processes.push(process);
+                self.processes.push(Arc::new(process));
                 self.flush_if_full();
             }
             None => self.hand_on(self.bare_time),
@@ -74,7 +75,7 @@ impl Pieces {
     pub fn add_snapshot(
         &mut self,
         observed_at: ObservedAt,
-        processes: Vec<Process>,
+        processes: Vec<Arc<Process>>,
         set_aside: Vec<SetAside>,
     ) {
         self.flush();

@@ -12,6 +12,7 @@ use super::text::Text;
 use super::{ObservedAt, Piece, TimeFrom};
 use crate::model::SetAside;
 use crate::model::{Process, UtcMillis};
+use crate::source::earlier::Earlier;
 use crate::source::walk::{Lost, Next, is_blank};
 
 /// What a record without a time of its own is told where no other is known.
@@ -26,6 +27,9 @@ pub(super) struct Reader {
     /// The value being read, and where in it.
     text: Text,
     at: usize,
+    /// The snapshot read last, and whether it stands in this very text.
+    earlier: Earlier,
+    has_snapshot: bool,
     /// The line that the place `counted` in the buffer is on.
     line: u64,
     counted: usize,
@@ -63,6 +67,8 @@ impl Reader {
             pieces: Pieces::new(file, time),
             text: Text::Bytes(Vec::new()),
             at: 0,
+            earlier: Earlier::default(),
+            has_snapshot: false,
             line: 1,
             counted: 0,
             is_in_value: false,
@@ -111,6 +117,9 @@ impl Reader {
 
     fn begin_value(&mut self) {
         let mut buffer = self.text.take();
+        if std::mem::take(&mut self.has_snapshot) {
+            buffer = self.earlier.turn(buffer);
+        }
         let (frame, line) = self.frames.next(&mut buffer);
         self.text = Text::checked(buffer);
         (self.at, self.counted, self.line) = (0, 0, line);
@@ -156,7 +165,7 @@ impl Reader {
                 }
             }
             Some(b'{') => {
-                let object = read_object(&mut walk, self.reading);
+                let object = read_object(&mut walk, self.reading, &mut self.earlier);
                 let end = walk.at;
                 let is_cut = match &object {
                     Object::Cut => true,
@@ -200,7 +209,7 @@ impl Reader {
             Next::Broken => self.lose(walk.at, false, count),
             Next::Element => {
                 let begin = walk.at;
-                let object = read_object(&mut walk, self.reading);
+                let object = read_object(&mut walk, self.reading, &mut self.earlier);
                 self.at = walk.at;
                 let count = count + 1;
                 self.array = Some(Array { start, count });
@@ -228,6 +237,7 @@ impl Reader {
         if growth != Growth::TooLong {
             return true;
         }
+        self.earlier.forget();
         (self.at, self.counted) = (0, 0);
         self.put_aside_long(0..self.text.len());
         self.is_in_value = false;
@@ -273,6 +283,7 @@ impl Reader {
 
     fn take_snapshot(&mut self, Moment { observed_at, list }: Moment) {
         self.reading.expects_snapshot = true;
+        self.has_snapshot = true;
         let mut set_aside: Vec<SetAside> = Vec::new();
         for bad in list.bad {
             set_aside.push(self.set_aside_of(bad.reason, bad.at));

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::model::{Process, UtcMillis};
+use crate::source::earlier::Earlier;
 use crate::source::walk::{Bad, List, Lost, Nesting, Walk, in_words};
 
 /// One object, as far as it could be read. The walk stands behind it.
@@ -39,11 +40,11 @@ pub(super) struct Reading {
     pub time_only: bool,
 }
 
-/// Reads the object that begins where the walk stands.
-pub(super) fn read_object(walk: &mut Walk<'_>, reading: Reading) -> Object {
+/// Reads the object that begins where the walk stands; a snapshot like the earlier one.
+pub(super) fn read_object(walk: &mut Walk<'_>, reading: Reading, earlier: &mut Earlier) -> Object {
     let start = walk.at;
     if reading.expects_snapshot {
-        if let Some(found) = snapshot(walk, reading.time_only) {
+        if let Some(found) = snapshot(walk, reading.time_only, earlier) {
             return found;
         }
         walk.at = start;
@@ -53,7 +54,7 @@ pub(super) fn read_object(walk: &mut Walk<'_>, reading: Reading) -> Object {
         Err(error) => error,
     };
     if !reading.expects_snapshot {
-        if let Some(found) = snapshot(walk, reading.time_only) {
+        if let Some(found) = snapshot(walk, reading.time_only, earlier) {
             return found;
         }
         walk.at = start;
@@ -72,7 +73,7 @@ pub(super) fn read_object(walk: &mut Walk<'_>, reading: Reading) -> Object {
 }
 
 /// Reads a snapshot; `None` if it is none: it names a process, or lists none.
-fn snapshot(walk: &mut Walk<'_>, time_only: bool) -> Option<Object> {
+fn snapshot(walk: &mut Walk<'_>, time_only: bool, earlier: &mut Earlier) -> Option<Object> {
     let start = walk.at;
     if !walk.eat(b'{') {
         return None;
@@ -106,7 +107,7 @@ fn snapshot(walk: &mut Walk<'_>, time_only: bool) -> Option<Object> {
                 if list.is_some() {
                     duplicate = Some("processes");
                 }
-                let read = processes(walk, time_only);
+                let read = processes(walk, time_only, earlier);
                 let goes_on = matches!(&read, Ok(list) if list.lost.is_none())
                     || (read.is_err() && walk.value::<IgnoredAny>().is_ok());
                 list = Some(read);
@@ -157,7 +158,7 @@ fn snapshot(walk: &mut Walk<'_>, time_only: bool) -> Option<Object> {
     }
 }
 
-fn processes(walk: &mut Walk<'_>, time_only: bool) -> Result<List, String> {
+fn processes(walk: &mut Walk<'_>, time_only: bool, earlier: &mut Earlier) -> Result<List, String> {
     if walk.peek() != Some(b'[') {
         return Err("processes: not an array".to_owned());
     }
@@ -165,7 +166,7 @@ fn processes(walk: &mut Walk<'_>, time_only: bool) -> Result<List, String> {
         return Ok(List::default());
     }
     walk.at += 1;
-    Ok(walk.processes())
+    Ok(walk.processes(earlier))
 }
 
 /// Steps behind the malformed object that began at `start`; false if the text ends before it does.
@@ -217,7 +218,7 @@ mod tests {
                 expects_snapshot,
                 time_only: false,
             };
-            let object = read_object(&mut walk, reading);
+            let object = read_object(&mut walk, reading, &mut Earlier::default());
             told.push(match object {
                 Object::Process(process) => format!("process {}", process.extra),
                 Object::Bad(bad) => format!("bad {}: {}", &text[bad.at], bad.reason),
@@ -311,7 +312,11 @@ mod tests {
             time_only: true,
             ..Reading::default()
         };
-        match read_object(&mut Walk::new(text.as_bytes(), 0), reading) {
+        match read_object(
+            &mut Walk::new(text.as_bytes(), 0),
+            reading,
+            &mut Earlier::default(),
+        ) {
             Object::Snapshot(moment) => assert_eq!(moment.list.bad.len(), 0),
             other => panic!("{other:?}"),
         }
