@@ -73,6 +73,18 @@ pub fn run(command: &mut Command) -> Result<Finished, Box<dyn Error>> {
     })
 }
 
+/// How long a short command takes, in milliseconds: with nobody watching, which would count.
+pub fn wall_ms(command: &mut Command) -> Result<f64, Box<dyn Error>> {
+    let begun = Instant::now();
+    let output = command.stdin(Stdio::null()).output()?;
+    let wall_ms = begun.elapsed().as_secs_f64() * 1e3;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?} ended with {}: {errors}", output.status).into());
+    }
+    Ok(wall_ms)
+}
+
 /// The most memory that a process has held by now, in bytes, where the system tells.
 fn high_water(id: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;

@@ -164,13 +164,15 @@ fn in_library(database: &Path, holds: &[Held]) -> Result<[f64; 3], Box<dyn Error
 fn as_commands(bench: &Bench, database: &Path, holds: &[Held]) -> Result<[f64; 2], Box<dyn Error>> {
     let mut each_ms = [(); 2].map(|()| Series::default());
     for held in holds {
-        let history = child::run(bench.prochist(database).args(["history", &held.process_id]))?;
-        each_ms[0].push(history.wall_s * 1e3);
         let endpoint = format!("{}:{}", held.host, held.port);
         let at = held.at.to_string();
-        let ports = ["ports", "--endpoint", &endpoint, "--at", &at];
-        let ports = child::run(bench.prochist(database).args(ports))?;
-        each_ms[1].push(ports.wall_s * 1e3);
+        let commands: [&[&str]; 2] = [
+            &["history", &held.process_id],
+            &["ports", "--endpoint", &endpoint, "--at", &at],
+        ];
+        for (arguments, each_ms) in commands.iter().zip(&mut each_ms) {
+            each_ms.push(child::wall_ms(bench.prochist(database).args(*arguments))?);
+        }
     }
     Ok(each_ms.map(|series| series.median()))
 }
