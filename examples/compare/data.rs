@@ -57,8 +57,8 @@ impl Recipe {
     fn of(name: &'static str, scale: f64, observations: f64, interval: Duration) -> Self {
         Self {
             name,
-            // A small archive is of a small fleet, so that it still has snapshots in plenty.
-            concurrent: (50_000.0 * scale).clamp(20.0, 5_000.0) as usize,
+            // A small archive is of a small fleet, so that it still has looks enough.
+            concurrent: (observations * scale / 20.0).clamp(20.0, 5_000.0) as usize,
             observations: (observations * scale) as u64,
             interval,
             deployment_every: 4 * HOUR,

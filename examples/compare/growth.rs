@@ -48,17 +48,18 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, Box<dyn Error>> {
         .zip(counts)
         .map(|(wall_s, count)| wall_s.scaled(1e6 / count))
         .collect();
-    // What is common to the smaller and the larger falls out: the beginning, where all are new.
+    // What is common to the smaller and the larger falls out: the beginning, where all are new, would
+    // hide that what comes later costs more.
     let between_us = |small: usize, large: usize| {
         let seconds = walls_s[large].minus(&walls_s[small]);
         seconds.scaled(1e6 / (counts[large] - counts[small]))
     };
+    let whole = "import, per observation: 10 million beside 100 thousand";
     let (small, large) = (&each_us[0], &each_us[2]);
-    let what = "import, per observation: 10 million beside 100 thousand";
-    let (earlier, later) = (between_us(0, 1), between_us(1, 2));
-    let after = "import, per observation: beyond the first million";
+    let after = "import, per observation: beyond the first million beside within it";
+    let (within, beyond) = (between_us(0, 1), between_us(1, 2));
     Ok(vec![
-        Row::ratio(what, Unit::Micros, large, "100 thousand", small).below(1.3),
-        Row::ratio(after, Unit::Micros, &later, "the first million", &earlier),
+        Row::ratio(whole, Unit::Micros, large, "100 thousand", small).below(1.3),
+        Row::ratio(after, Unit::Micros, &beyond, "within", &within).below(1.3),
     ])
 }
