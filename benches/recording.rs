@@ -1,5 +1,5 @@
-//! How long the steps of a sync take: reading a record, recording a snapshot of 500 processes that
-//! is unchanged or of which 5% changed, and looking one process up.
+//! How long the steps of recording take: reading a record or a line of an archive, and recording a
+//! snapshot of 500 processes that is unchanged or of which 5% changed.
 //!
 //! `cargo bench --bench recording`. Small on purpose: it tells whether a step became slower, on one
 //! machine, from one day to the next. Commits are not forced to the disk, so that it measures the
@@ -12,8 +12,9 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use prochist::model::{Process, Snapshot, UtcMillis};
 use prochist::simulator::{Fleet, FleetConfig};
+use prochist::source::archive::{Archive, Input, Options};
 use prochist::source::wire::{parse_process, write_process};
-use prochist::{History, RunKind, Store};
+use prochist::{RunKind, Store};
 
 /// Processes in a snapshot.
 const PROCESSES: usize = 500;
@@ -43,6 +44,25 @@ fn parse(criterion: &mut Criterion) {
         .unwrap();
     criterion.bench_function("parse one record", |bench| {
         bench.iter(|| parse_process(black_box(&json)).unwrap());
+    });
+}
+
+fn read_line(criterion: &mut Criterion) {
+    let records: Vec<String> = processes().iter().map(write_process).collect();
+    let line = format!(
+        r#"{{"observedAt":"{}","processes":[{}]}}"#,
+        start(),
+        records.join(",")
+    );
+    let line: &'static [u8] = line.leak().as_bytes(); // an archive may outlive who opened it
+    criterion.bench_function("read an archive line of 500 processes", |bench| {
+        bench.iter(|| {
+            let input = Input::Stdin(Box::new(black_box(line)));
+            let mut archive = Archive::open(vec![input], Options::default()).unwrap();
+            let piece = archive.next().unwrap();
+            assert_eq!(piece.processes.len(), PROCESSES);
+            piece
+        });
     });
 }
 
@@ -83,21 +103,5 @@ fn record_changed(criterion: &mut Criterion) {
     });
 }
 
-fn look_up(criterion: &mut Criterion) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("history.db");
-    let processes = processes();
-    let mut store = Store::open(&path).unwrap();
-    let mut run = store.begin(RunKind::Library, "bench", start()).unwrap();
-    run.record(&Snapshot::new(start(), processes.clone()))
-        .unwrap();
-    drop(run);
-    let history = History::open(&path).unwrap();
-    let mut ids = processes.iter().map(|p| p.process_id.as_str()).cycle();
-    criterion.bench_function("look one process up", |bench| {
-        bench.iter(|| history.process(ids.next().unwrap()).unwrap().unwrap());
-    });
-}
-
-criterion_group!(benches, parse, record_unchanged, record_changed, look_up);
+criterion_group!(benches, parse, read_line, record_unchanged, record_changed);
 criterion_main!(benches);
