@@ -268,7 +268,7 @@ fn the_map_has_every_file() {
         }
         for entry in entries {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let stem = name.trim_end_matches(".rs");
+            let stem = name.split('.').next().unwrap_or_default();
             if stem != "mod" && !words.contains(&stem) {
                 missing.push(format!("{folder}{name}"));
             }

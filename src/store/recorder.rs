@@ -277,7 +277,7 @@ impl Recorder {
         self.latest_absence_ms = latest_absence(db)?;
         self.others_open = db
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM sighting
+                "SELECT EXISTS (SELECT 1 FROM sighting INDEXED BY sighting_open
                                 WHERE last_ms IS NULL AND stream_id IS NOT :stream)",
             )
             .and_then(|mut statement| {

@@ -1,6 +1,7 @@
 //! Two files are told the same: one makes segments of few keys, the other none. Whatever is asked, they
 //! answer alike; and whatever the segments tell, the rows do.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::Sizes;
-use crate::model::{Deployment, ExposedPort, Extent, Extra, Process, Snapshot, UtcMillis};
+use crate::model::{Deployment, ExposedPort, Extent, Extra, Phase, Process, Snapshot, UtcMillis};
 use crate::{Ending, Group, History, Question, RunKind, RunResult, Store, Window};
 
 const NEVER: Sizes = Sizes {
@@ -57,6 +58,9 @@ impl Pair {
             for (ours, theirs) in segments.iter().zip(&rows) {
                 assert_eq!(ours, theirs, "{question:?}");
             }
+            for history in &self.histories {
+                by_other_ways(history, question);
+            }
         }
     }
 
@@ -81,6 +85,44 @@ fn answers(history: &History, question: &Question) -> Vec<String> {
         text(history.ports(question, true)),
         text(history.ports(question, false)),
     ]
+}
+
+/// The lists of those that lasted long, and of holds that came soon, are read row by row, in SQL's order and
+/// by its filter; all of them together are what the answers count.
+#[track_caller]
+fn by_other_ways(history: &History, question: &Question) {
+    let question = Question {
+        by: Vec::new(),
+        ..question.clone()
+    };
+    let listed = history.longer_than(-1, &question).unwrap().rows;
+    let lifetimes = history.lifetimes(&question).unwrap().rows;
+    let whole = lifetimes.iter().find(|row| row.phase == Phase::Lifetime);
+    let ended = listed
+        .iter()
+        .filter(|row| row.lifetime_ms.is_some())
+        .count();
+    let counted = whole.map_or((0, 0), |row| (row.n as usize, row.censored as usize));
+    assert_eq!(counted, (ended, listed.len() - ended), "{question:?}");
+
+    let mut gaps: BTreeMap<_, Vec<i64>> = BTreeMap::new();
+    for row in history.too_soon(i64::MAX, &question).unwrap().rows {
+        let place = (row.host, Some(row.port), Some(row.transport));
+        gaps.entry(place).or_default().push(row.gap_ms);
+    }
+    for row in history.ports(&question, false).unwrap().rows {
+        let gaps = gaps
+            .remove(&(row.host, row.port, row.transport))
+            .unwrap_or_default();
+        let counted = (row.reuses as usize, row.min_gap_ms, row.max_gap_ms);
+        let listed = (
+            gaps.len(),
+            gaps.iter().min().copied(),
+            gaps.iter().max().copied(),
+        );
+        assert_eq!(counted, listed, "{question:?}");
+    }
+    assert!(gaps.is_empty(), "{gaps:?}");
 }
 
 fn at(millis: i64) -> UtcMillis {
@@ -554,4 +596,42 @@ fn an_older_file_gets_segments_and_answers_the_same() {
     let sealed = pair.stores[0].rebuild(|_| ()).unwrap();
     assert!(sealed.processes > 0, "{sealed:?}");
     pair.check(&everything());
+}
+
+/// Processes that never started, on two ports each, from when each was first seen; and such as began to
+/// hold a port at the same moment, later ones with the earlier id.
+#[test]
+fn what_never_started_and_what_began_at_once() {
+    let mut pair = Pair::new();
+    for number in 0..16 {
+        let port = |port| ExposedPort {
+            port,
+            ..lived(number).exposed_port.unwrap()
+        };
+        let unstarted = Process {
+            process_id: format!("u{number}"),
+            started_at: None,
+            stopping_at: None,
+            terminated_at: (number % 2 == 0).then(|| at((4 + number) * 300_000)),
+            exposed_port: Some(port(10 + number % 3)),
+            additional_exposed_ports: vec![port(20)],
+            ..lived(number)
+        };
+        let started_at = Some(at(number / 4 * 300_000 + 1_000));
+        let at_once = Process {
+            process_id: format!("z{}", 99 - number),
+            started_at,
+            stopping_at: None,
+            terminated_at: Some(at(number / 4 * 300_000 + 2_000 + number * 17)),
+            exposed_port: Some(port(30)),
+            ..lived(number)
+        };
+        record(&mut pair, &[(5 * number + 1, vec![unstarted, at_once])]);
+    }
+    let ended = pair.count("SELECT sum(processes) FROM segment", 0);
+    assert!(ended >= 28, "{ended} of 32");
+    let mut questions = everything();
+    questions.push(Question::default().region("elsewhere"));
+    questions.push(Question::default().deployment(0).region("r"));
+    pair.check(&questions);
 }
