@@ -91,9 +91,19 @@ impl Store {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn force_commits(&self, force: bool) -> Result<(), Error> {
-        let level = if force { "FULL" } else { "NORMAL" };
+        // A checkpoint waits for the disk, too: without forcing, one for every 64 MiB of WAL will do.
+        let (level, pages) = if force {
+            ("FULL", 1000)
+        } else {
+            ("NORMAL", 16_000)
+        };
         self.connection
             .pragma_update(None, "synchronous", level)
+            .and_then(|()| {
+                let set = |_: &rusqlite::Row<'_>| Ok(());
+                self.connection
+                    .pragma_update_and_check(None, "wal_autocheckpoint", pages, set)
+            })
             .doing("set how commits are forced")
     }
 }

@@ -12,7 +12,7 @@ use crate::error::Doing;
 use crate::model::{Deployment, Difference, ExposedPort, Process, transport_of};
 
 /// How many texts, and how many ports, are remembered before all are forgotten at once.
-const REMEMBERED: usize = 50_000;
+const REMEMBERED: usize = 20_000;
 
 /// The word that stands for "no text".
 pub(crate) const NO_WORD: i64 = 0;
