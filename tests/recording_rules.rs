@@ -566,3 +566,41 @@ fn coverage_is_that_of_the_apps_asked_about() {
     assert_eq!(covered(all().app("app-1")), (10, 50, 2));
     assert_eq!(covered(all().app("app-2")), (50, 60, 2));
 }
+
+/// Whoever else writes waits for what gathers, so that is committed before long, though nothing changes,
+/// though all is looked through each time, though all of it comes late.
+#[test]
+fn what_gathers_is_committed_before_long() {
+    for (extent, step) in [
+        (Extent::Partial, 1),
+        (Extent::Complete, 1),
+        (Extent::Partial, -1),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("history.db");
+        let mut store = Store::open(&path).unwrap();
+        let run = store.begin(RunKind::Import, "test", at(0)).unwrap();
+        let mut run = run.gather(50);
+        let db = open(&path);
+        let committed = || one::<i64>(&db, "SELECT count(*) FROM snapshots");
+        let mut waiting = 0;
+        for n in 1..=213 {
+            let snapshot = Snapshot {
+                extent: extent.clone(),
+                ..Snapshot::new(at(1000 + n * step), vec![process("p", 0)])
+            };
+            run.record(&snapshot).unwrap();
+            waiting = n - committed();
+            assert!((0..50).contains(&waiting), "{extent:?}: {waiting}");
+        }
+        let before = committed();
+        assert!(before > 0 && waiting > 0, "{before} and {waiting}");
+        // A snapshot that fails takes back what has gathered, and no more.
+        drop(run.snapshot(at(5000)).unwrap());
+        assert_eq!(committed(), before);
+        run.record(&Snapshot::new(at(6000), vec![process("p", 0)])).unwrap();
+        assert_eq!(committed(), before);
+        run.commit().unwrap();
+        assert_eq!(committed(), before + 1);
+    }
+}

@@ -219,6 +219,7 @@ impl Recorder {
         process: &Process,
         recorded: &mut Recorded,
     ) -> Result<(), Error> {
+        self.pending.woven();
         let at_ms = self.at_ms;
         let seen_now = tracked.seen_here_ms == at_ms;
         // Whoever comes late once mostly comes late again, within the same version.

@@ -20,6 +20,8 @@ pub(super) struct Pending {
     pub versions: Vec<VersionRow>,
     pub ended_versions: Vec<EndedVersion>,
     pub closed: Vec<ClosedSighting>,
+    /// What the transaction has taken so far but for these, in rows that would have taken as long.
+    work: usize,
 }
 
 /// A sighting that is over.
@@ -32,9 +34,24 @@ pub(super) struct ClosedSighting {
 }
 
 impl Pending {
-    /// About how many rows there are to write.
-    pub fn len(&self) -> usize {
-        self.versions.len() + self.closed.len()
+    /// About how many rows the transaction comes to, written and yet to be written.
+    pub fn rows(&self) -> usize {
+        self.work + self.versions.len() + self.closed.len()
+    }
+
+    /// So many processes have been observed, most of which stand as they stood.
+    pub fn observed(&mut self, processes: usize) {
+        self.work += 1 + processes / 10;
+    }
+
+    /// A late observation has been put in its place.
+    pub fn woven(&mut self) {
+        self.work += 10;
+    }
+
+    /// Another transaction begins.
+    pub fn committed(&mut self) {
+        self.work = 0;
     }
 }
 
@@ -45,6 +62,7 @@ impl Recorder {
         end_versions(db, &mut self.pending.ended_versions)?;
         self.write_sightings(db)?;
         self.write_processes(db)?;
+        self.pending.work = self.pending.rows();
         // Their space is kept for the next.
         self.pending.versions.clear();
         self.pending.ended_versions.clear();

@@ -197,6 +197,7 @@ impl Recorder {
         while seal_what_is_far_back(db, sizes)?.segments > 0 {}
         db.execute_batch("COMMIT").doing("commit a snapshot")?;
         self.roster.forget_the_gone();
+        self.pending.committed();
         self.committed = self.stream;
         self.in_doubt = false;
         Ok(())

@@ -154,7 +154,7 @@ impl Run<'_> {
         self
     }
 
-    /// Lets whole snapshots gather until there are so many rows to write, about, and commits them
+    /// Lets whole snapshots gather until they come to so many rows, or to as much work, and commits them
     /// together: many times faster where they change much. Other writers wait meanwhile, and a snapshot
     /// that fails, like a kill, takes back those that have gathered; see [`Run::commit`].
     #[must_use]

@@ -178,7 +178,9 @@ impl<'r> SnapshotWriter<'r> {
         self.recorder
             .lose_absent(self.db, extent, &self.apps, &mut self.recorded)?;
         self.count()?;
-        if self.recorder.pending.len() >= self.gathers {
+        let pending = &mut self.recorder.pending;
+        pending.observed(self.recorded.processes_seen as usize);
+        if pending.rows() >= self.gathers {
             self.recorder.commit(self.db, self.sizes)?;
         }
         self.is_whole = true;
