@@ -598,7 +598,8 @@ fn what_gathers_is_committed_before_long() {
         // A snapshot that fails takes back what has gathered, and no more.
         drop(run.snapshot(at(5000)).unwrap());
         assert_eq!(committed(), before);
-        run.record(&Snapshot::new(at(6000), vec![process("p", 0)])).unwrap();
+        run.record(&Snapshot::new(at(6000), vec![process("p", 0)]))
+            .unwrap();
         assert_eq!(committed(), before);
         run.commit().unwrap();
         assert_eq!(committed(), before + 1);

@@ -78,7 +78,7 @@ impl Earlier {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "archive"))]
 mod tests {
     use super::*;
     use crate::source::walk::{Bad, Walk};

@@ -26,7 +26,8 @@ pub const SCHEMA_VERSION: i64 = 6;
 /// One page of the smallest size: SQLite would take less for an empty database.
 const SMALLEST_DATABASE_BYTES: u64 = 512;
 
-/// How long a statement waits for another writer, who holds the file for one snapshot at a time.
+/// How long a statement waits for another writer, who holds the file for one snapshot at a time, or for
+/// as many as gather in about a second.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A history database, open for recording.

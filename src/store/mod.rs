@@ -1,9 +1,11 @@
 //! The file: opened, upgraded, written. The only writer.
 //!
 //! Locking: SQLite's own, in WAL mode, so that readers never wait for a writer nor a writer for
-//! readers. Two writers take turns snapshot by snapshot.
+//! readers. Two writers take turns snapshot by snapshot; an import, by as many as gather in
+//! about a second.
 //! Compatibility: landed migrations are frozen; a file of a later schema is refused untouched.
-//! Limits: one open [`Run`] a [`Store`]; memory is bounded by the processes in the latest snapshot.
+//! Limits: one open [`Run`] a [`Store`]; memory is bounded by the processes in the latest snapshot and by
+//! what gathers before a commit.
 
 mod absence;
 mod columns;
