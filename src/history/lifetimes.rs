@@ -157,7 +157,7 @@ impl Row for LongLivedRow {
 impl History {
     /// How long the processes that were created in the window spent in each phase.
     ///
-    /// Percentiles and survival estimates are those of [`percentile`] and [`Survival`], rounded to
+    /// Percentiles and survival estimates are those of [`percentile`](super::percentile) and [`Survival`](super::Survival), rounded to
     /// whole milliseconds. A process without a length for a phase is counted as excluded there, under
     /// `PHASE.REASON`.
     ///
