@@ -5,13 +5,11 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::holds::{Gap, Hold, HoldEnd};
-use super::lives::outcome;
 use super::question::FILTER;
 use super::{Answer, History, Question, Reading, Row, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Deployment, Outcome, UtcMillis};
-use crate::store::{deployment, optional_time, time};
 
 /// One process holding an endpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -197,21 +195,7 @@ impl Reading<'_> {
         let mut rows = statement.query(values).doing("read holds")?;
         let mut holds = Vec::new();
         while let Some(row) = rows.next().doing("read holds")? {
-            holds.push(Hold {
-                endpoint: row.get(0).doing("read holds")?,
-                host: row.get(1).doing("read holds")?,
-                port: row.get(2).doing("read holds")?,
-                transport: row.get(3).doing("read holds")?,
-                process_id: row.get(4).doing("read holds")?,
-                app_id: row.get(5).doing("read holds")?,
-                region: row.get(6).doing("read holds")?,
-                deployment_id: deployment(row, 7)?,
-                outcome: outcome(row, 8)?,
-                from: time(row, 9)?,
-                until: optional_time(row, 10)?,
-                last_seen: time(row, 11)?,
-                passes: row.get(12).doing("read holds")?,
-            });
+            holds.push(Hold::from_row(row)?);
         }
         Ok(holds)
     }

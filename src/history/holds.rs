@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use rusqlite::Row;
+
 use super::lives::outcome;
 use super::question::FILTER;
 use super::{Question, Reading, Window};
@@ -102,6 +104,25 @@ impl Tenure {
 }
 
 impl Hold {
+    /// Reads one from a row of these fields in their order.
+    pub fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            endpoint: row.get(0).doing("read holds")?,
+            host: row.get(1).doing("read holds")?,
+            port: row.get(2).doing("read holds")?,
+            transport: row.get(3).doing("read holds")?,
+            process_id: row.get(4).doing("read holds")?,
+            app_id: row.get(5).doing("read holds")?,
+            region: row.get(6).doing("read holds")?,
+            deployment_id: deployment(row, 7)?,
+            outcome: outcome(row, 8)?,
+            from: time(row, 9)?,
+            until: optional_time(row, 10)?,
+            last_seen: time(row, 11)?,
+            passes: row.get(12).doing("read holds")?,
+        })
+    }
+
     fn tenure(&self) -> Tenure {
         Tenure {
             from: self.from,
@@ -183,21 +204,7 @@ impl Reading<'_> {
             .doing("read holds")?;
         let mut last: Option<Rc<Hold>> = None;
         while let Some(row) = rows.next().doing("read holds")? {
-            let hold = Rc::new(Hold {
-                endpoint: row.get(0).doing("read holds")?,
-                host: row.get(1).doing("read holds")?,
-                port: row.get(2).doing("read holds")?,
-                transport: row.get(3).doing("read holds")?,
-                process_id: row.get(4).doing("read holds")?,
-                app_id: row.get(5).doing("read holds")?,
-                region: row.get(6).doing("read holds")?,
-                deployment_id: deployment(row, 7)?,
-                outcome: outcome(row, 8)?,
-                from: time(row, 9)?,
-                until: optional_time(row, 10)?,
-                last_seen: time(row, 11)?,
-                passes: row.get(12).doing("read holds")?,
-            });
+            let hold = Rc::new(Hold::from_row(row)?);
             let previous = last.filter(|last| last.endpoint == hold.endpoint);
             each(&hold, previous.as_deref());
             last = match hold.is_of_no_length() {
