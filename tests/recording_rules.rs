@@ -238,6 +238,20 @@ fn a_known_observation_does_not_stretch_a_sighting_over_a_snapshot_without_it() 
     );
 }
 
+/// The second look at 10 says nothing new, so no stream came of it, and the third was taken for a
+/// part of it: it did not end at 20, which had not shown the process.
+#[test]
+fn a_moment_told_three_times_does_not_stretch_a_sighting() {
+    let fixture = Fixture::new();
+    fixture.import(&[
+        seen(10, &[rooms("p", 0)]),
+        seen(10, &[rooms("p", 0)]),
+        seen(10, &[rooms("p", 1)]),
+        seen(20, &[]),
+    ]);
+    assert_eq!(fixture.versions("p"), [(10, 10, 0), (10, 10, 1)]);
+}
+
 #[test]
 fn absence_from_a_partial_snapshot_is_no_ending() {
     let fixture = Fixture::new();

@@ -124,8 +124,12 @@ impl Recorder {
 
     pub fn begin_snapshot(&mut self, db: &Connection, at_ms: i64) -> Result<(), Error> {
         self.snapshot_written = false;
+        // The snapshot before this one may have said nothing new, so that its stream ends before it.
+        let before_ms = self
+            .stream
+            .map_or(self.at_ms, |s| s.last_ms.max(self.at_ms));
         self.at_ms = at_ms;
-        if self.stream.is_some_and(|stream| stream.last_ms >= at_ms) {
+        if before_ms >= at_ms {
             // Time does not rise: what follows is a stream of its own.
             self.close_stream(db)?;
             self.stream = None;
@@ -250,6 +254,7 @@ impl Recorder {
     /// Forgets everything and reads it anew from the file.
     fn reload(&mut self, db: &Connection) -> Result<(), Error> {
         self.words.forget();
+        self.at_ms = i64::MIN;
         self.roster.clear();
         self.pending = Pending::default();
         self.next_key = db
