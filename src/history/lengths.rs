@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::looks::Watch;
 use super::slots::Slots;
-use super::spread::Spread;
+use super::spread::{Sorted, Spread};
 use super::survival::{SurvivalPercentiles, survival_percentiles};
 use super::tally::{Part, RowLife, Tally, TallyParts};
 use super::{Duration, Question, Reading};
@@ -81,6 +81,19 @@ impl Lengths<'_> {
     #[inline]
     fn add(&mut self, slot: usize, times: &Lifecycle, sight: Option<&Sight>, near: &mut usize) {
         let created = times.created_at.millis();
+        let is_in_sight = sight.is_some_and(|sight| {
+            let (mut from, mut over) = (created, created);
+            let others = [times.started_at, times.stopping_at, times.terminated_at];
+            for at in others
+                .into_iter()
+                .chain([Some(times.last_seen_at)])
+                .flatten()
+            {
+                from = from.min(at.millis());
+                over = over.max(at.millis());
+            }
+            sight.is_whole(from, over, near)
+        });
         // Whoever is in a group has rows in it, even if all its lengths are excluded.
         self.at(slot);
         for (number, phase) in Phase::ALL.into_iter().enumerate() {
@@ -104,7 +117,11 @@ impl Lengths<'_> {
             if !has_ended && times.outcome == Outcome::Lost {
                 lengths.lost += 1;
             }
-            lengths.watch(sight, [begin, created], millis, has_ended, near);
+            match (is_in_sight, has_ended) {
+                (true, true) => {}
+                (true, false) => lengths.watched.push(Duration::censored(millis)),
+                (false, _) => lengths.watch(sight, [begin, created], millis, has_ended, near),
+            }
         }
     }
 }
@@ -225,24 +242,21 @@ impl PhaseLengths {
         self.watched.extend(other.watched);
     }
 
+    /// The least and the greatest of those that ended.
+    pub fn range(&self) -> Option<[i64; 2]> {
+        self.ended.range()
+    }
+
     /// Puts the lengths in order and estimates how long they last.
     pub fn estimate(mut self) -> Estimate {
-        self.ended.sort();
-        self.not_whole.sort();
-        let count = self.ended.len() - self.not_whole.len();
-        let qs = [0.5, 0.9];
-        let others = &mut self.watched;
-        let survival = match (count, self.not_whole.is_empty()) {
-            (0, _) => survival_percentiles(std::iter::empty(), 0, others, qs),
-            (_, true) => survival_percentiles(self.ended.counts(), count, others, qs),
-            (_, false) => {
-                let whole = counts_without(self.ended.counts(), self.not_whole.counts());
-                survival_percentiles(whole, count, others, qs)
-            }
-        };
+        let ended = self.ended.sorted();
+        let not_whole = self.not_whole.sorted();
+        let whole = (!not_whole.is_empty()).then(|| ended.without(&not_whole));
+        let whole = whole.as_ref().unwrap_or(&ended);
+        let survival = survival_percentiles(whole, &mut self.watched, [0.5, 0.9]);
         Estimate {
-            is_any_watched: count > 0 || !self.watched.is_empty(),
-            ended: self.ended,
+            is_any_watched: !whole.is_empty() || !self.watched.is_empty(),
+            ended,
             censored: self.censored,
             lost: self.lost,
             delayed: self.delayed,
@@ -254,26 +268,10 @@ impl PhaseLengths {
 /// What is known of the lengths of a phase.
 #[derive(Debug)]
 pub(super) struct Estimate {
-    /// In order.
-    pub ended: Spread,
+    pub ended: Sorted,
     pub censored: u64,
     pub lost: u64,
     pub delayed: u64,
     pub is_any_watched: bool,
     pub survival: SurvivalPercentiles<2>,
-}
-
-/// How many there are of each number of a list, less those of another, which are all among them; both are
-/// in order, each number with how many there are.
-fn counts_without(
-    all: impl Iterator<Item = (i64, usize)>,
-    without: impl Iterator<Item = (i64, usize)>,
-) -> impl Iterator<Item = (i64, usize)> {
-    let mut without = without.peekable();
-    all.filter_map(move |(value, count)| {
-        let less = without
-            .next_if(|(other, _)| *other == value)
-            .map_or(0, |(_, less)| less);
-        (count > less).then_some((value, count - less))
-    })
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::lengths::{Estimate, Lengths, PhaseLengths};
+use super::lengths::{Estimate, Lengths};
 use super::lives::{Life, Reckoned};
 use super::places::Places;
 use super::slots::Slots;
-use super::spread::Spread;
+use super::spread::Sorted;
 use super::tally::in_two;
 use super::{Answer, GroupKey, History, Question, Reading, Row};
 use crate::Error;
@@ -88,31 +88,50 @@ pub struct Histogram {
     pub counts: Vec<u64>,
 }
 
-impl Histogram {
-    const BINS: usize = 16;
+/// The bins of a histogram.
+struct Bins {
+    range_ms: [i64; 2],
+    /// The last length in each. A logarithm for each length would take longer than all the rest.
+    last_ms: [i64; BINS],
+}
 
-    /// Of lengths in order.
-    fn of(lengths: &Spread, from_ms: i64, until_ms: i64) -> Self {
+const BINS: usize = 16;
+
+impl Bins {
+    fn of(range_ms: [i64; 2]) -> Self {
+        let [from_ms, until_ms] = range_ms;
         // What took no time at all is in the first bin.
         let log = |millis: i64| (millis.max(1) as f64).ln();
         let (low, high) = (log(from_ms), log(until_ms));
         let bin = |millis: i64| {
             let share = (log(millis) - low) / (high - low).max(f64::MIN_POSITIVE);
-            ((share * Self::BINS as f64) as usize).min(Self::BINS - 1)
+            ((share * BINS as f64) as usize).min(BINS - 1)
         };
-        // A logarithm for each would take longer than all the rest.
-        let up_to: Vec<usize> = (0..Self::BINS)
-            .map(|last| lengths.partition_point(|millis| bin(millis) <= last))
-            .collect();
-        let before = std::iter::once(0).chain(up_to.iter().copied());
-        Self {
+        let last_ms = std::array::from_fn(|number| {
+            let (mut last, mut after) = (from_ms - 1, until_ms.saturating_add(1));
+            while last + 1 < after {
+                let middle = last.midpoint(after);
+                match bin(middle) <= number {
+                    true => last = middle,
+                    false => after = middle,
+                }
+            }
+            last
+        });
+        Self { range_ms, last_ms }
+    }
+
+    fn count(&self, lengths: &Sorted) -> Histogram {
+        let mut before = 0;
+        let counts = self.last_ms.map(|last| {
+            let up_to = lengths.partition_point(|millis| millis <= last);
+            (up_to - std::mem::replace(&mut before, up_to)) as u64
+        });
+        let [from_ms, until_ms] = self.range_ms;
+        Histogram {
             from_ms,
             until_ms,
-            counts: up_to
-                .iter()
-                .zip(before)
-                .map(|(up_to, before)| (up_to - before) as u64)
-                .collect(),
+            counts: counts.to_vec(),
         }
     }
 }
@@ -199,30 +218,24 @@ impl Reading<'_> {
             Column::Ended,
         ];
         let lengths = self.tally(Reckoned::ByCreation, question, &needed, &mut places, make)?;
-        let phases = lengths.by_slot.into_iter().flatten();
-        let mut estimates = in_two(phases.collect(), PhaseLengths::estimate).into_iter();
-        let mut rows = Vec::with_capacity(estimates.len());
-        for (group, begin_ms) in lengths.slots.in_order {
+        let mut phases = Vec::with_capacity(Phase::ALL.len() * lengths.by_slot.len());
+        for ((group, begin_ms), by_phase) in lengths.slots.in_order.into_iter().zip(lengths.by_slot)
+        {
             let key = places.key_from(group, begin_ms)?;
-            for (phase, estimate) in Phase::ALL.into_iter().zip(estimates.by_ref()) {
-                rows.push((key.clone(), phase, estimate));
+            for (phase, lengths) in Phase::ALL.into_iter().zip(by_phase) {
+                phases.push((key.clone(), phase, lengths));
             }
         }
-        rows.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-        let (from_ms, until_ms) = (
-            rows.iter()
-                .filter_map(|(.., e)| e.ended.min())
-                .min()
-                .unwrap_or_default(),
-            rows.iter()
-                .filter_map(|(.., e)| e.ended.max())
-                .max()
-                .unwrap_or_default(),
-        );
-        let rows = rows
-            .into_iter()
-            .map(|(key, phase, estimate)| row(key, phase, &estimate, from_ms, until_ms))
-            .collect();
+        phases.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        let ranges = phases
+            .iter_mut()
+            .filter_map(|(.., lengths)| lengths.range());
+        let range_ms =
+            ranges.reduce(|[from, until], range| [from.min(range[0]), until.max(range[1])]);
+        let bins = Bins::of(range_ms.unwrap_or_default());
+        let rows = in_two(phases, |(key, phase, lengths)| {
+            row(key, phase, &lengths.estimate(), &bins)
+        });
         let mut answer = self.answer("lifetimes", question, Exclusions::default(), rows)?;
         for ((phase, reason), n) in lengths.excluded {
             answer.excluded.insert(format!("{phase}.{reason}"), n);
@@ -272,13 +285,7 @@ fn long_lived(life: Life, lifetime_ms: Option<i64>, age_so_far_ms: Option<i64>) 
     }
 }
 
-fn row(
-    key: GroupKey,
-    phase: Phase,
-    estimate: &Estimate,
-    from_ms: i64,
-    until_ms: i64,
-) -> LifetimeRow {
+fn row(key: GroupKey, phase: Phase, estimate: &Estimate, bins: &Bins) -> LifetimeRow {
     let Estimate {
         ended, survival, ..
     } = estimate;
@@ -301,22 +308,23 @@ fn row(
         // Nobody that was watched is as good as nobody that was watched from the beginning.
         survival_until_ms: survival.until_millis.or(is_anybody.then_some(0)),
         survival_is_cut_short: survival.is_cut_short || (is_anybody && !estimate.is_any_watched),
-        histogram: Histogram::of(ended, from_ms, until_ms),
+        histogram: bins.count(ended),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::spread::Spread;
 
     #[test]
     fn bins_double_where_the_range_is_two_to_the_sixteenth() {
-        let spread = |lengths: &[i64]| {
+        let within = |range_ms: [i64; 2], lengths: &[i64]| {
             let mut spread = Spread::default();
             lengths.iter().for_each(|&millis| spread.push(millis));
-            spread
+            Bins::of(range_ms).count(&spread.sorted()).counts
         };
-        let of = |lengths: &[i64]| Histogram::of(&spread(lengths), 1, 65_536).counts;
+        let of = |lengths: &[i64]| within([1, 65_536], lengths);
         let in_bin = |bin: usize| {
             let mut counts = vec![0; 16];
             counts[bin] = 1;
@@ -333,13 +341,7 @@ mod tests {
             assert_eq!(of(&[length]), in_bin(bin), "{length}");
         }
         assert_eq!(of(&[]), vec![0; 16]);
-        assert_eq!(
-            Histogram::of(&spread(&[7, 7]), 7, 7)
-                .counts
-                .iter()
-                .sum::<u64>(),
-            2
-        );
+        assert_eq!(within([7, 7], &[7, 7]).iter().sum::<u64>(), 2);
         assert_eq!(of(&[1, 3, 3, 40_000])[..2], [1, 2]);
     }
 }

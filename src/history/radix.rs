@@ -8,7 +8,7 @@ const BITS: u32 = 11;
 const FEW: usize = 512;
 
 /// Sorts numbers in ascending order.
-pub(super) fn sort<T: Copy + Default + Ord + Into<u64>>(numbers: &mut Vec<T>) {
+pub(super) fn sort<T: Copy + Default + Ord + Into<u64>>(numbers: &mut [T]) {
     if numbers.len() < FEW {
         return numbers.sort_unstable();
     }
@@ -16,28 +16,32 @@ pub(super) fn sort<T: Copy + Default + Ord + Into<u64>>(numbers: &mut Vec<T>) {
         return;
     }
     let differing = differing_bits(numbers);
-    let mut from = std::mem::take(numbers);
-    let mut to = vec![T::default(); from.len()];
+    let mut other = vec![T::default(); numbers.len()];
+    let (mut from, mut to) = (&mut *numbers, &mut other[..]);
+    let mut is_here = true;
     let mut shift = differing.trailing_zeros();
     while shift < u64::BITS && differing >> shift != 0 {
         let digit = |number: T| ((number.into() >> shift) & ((1 << BITS) - 1)) as usize;
         let mut places = [0_usize; 1 << BITS];
-        for &number in &from {
+        for &number in &*from {
             places[digit(number)] += 1;
         }
         let mut next = 0;
         for place in &mut places {
             next += std::mem::replace(place, next);
         }
-        for &number in &from {
+        for &number in &*from {
             let place = &mut places[digit(number)];
             to[*place] = number;
             *place += 1;
         }
         std::mem::swap(&mut from, &mut to);
+        is_here = !is_here;
         shift += BITS;
     }
-    *numbers = from;
+    if !is_here {
+        numbers.copy_from_slice(&other);
+    }
 }
 
 /// The bits in which any two of them differ.

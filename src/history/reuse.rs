@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, named_params};
 use super::holds::{Gap, Tenure};
 use super::lives::outcome;
 use super::places::Places;
-use super::spread::Spread;
+use super::spread::{Sorted, Spread};
 use super::tally::{Part, TallyParts, in_two};
 use super::{Question, Reading, Window};
 use crate::Error;
@@ -22,7 +22,7 @@ use crate::store::{Column, deployment, optional_time, sealed_until, time};
 /// How often endpoints were taken again.
 #[derive(Default)]
 pub(super) struct Reuse {
-    pub by_place: Vec<(Place, PlaceReuse)>,
+    pub by_place: Vec<(Place, PlaceReuse<Sorted>)>,
     pub excluded: HashMap<Excluded, u64>,
 }
 
@@ -36,11 +36,10 @@ pub(super) struct Place {
 
 /// How often one place was taken again.
 #[derive(Debug, Default)]
-pub(super) struct PlaceReuse {
+pub(super) struct PlaceReuse<Gaps> {
     pub holds: u64,
     pub overlaps: u64,
-    /// In order.
-    pub gaps: Spread,
+    pub gaps: Gaps,
 }
 
 /// A hold, as small as may be.
@@ -182,7 +181,7 @@ impl Reading<'_> {
                 place_of.get(endpoint).copied().flatten()
             })
         });
-        let mut by_place: Vec<PlaceReuse> = Vec::new();
+        let mut by_place: Vec<PlaceReuse<Spread>> = Vec::new();
         by_place.resize_with(places.len(), PlaceReuse::default);
         let mut excluded = HashMap::new();
         for counts in counted {
@@ -200,8 +199,12 @@ impl Reading<'_> {
             .into_iter()
             .zip(by_place)
             .filter(|(_, reuse)| reuse.holds > 0);
-        let by_place = in_two(counted.collect(), |(place, mut reuse)| {
-            reuse.gaps.sort();
+        let by_place = in_two(counted.collect(), |(place, reuse)| {
+            let reuse = PlaceReuse {
+                holds: reuse.holds,
+                overlaps: reuse.overlaps,
+                gaps: reuse.gaps.sorted(),
+            };
             (place, reuse)
         });
         Ok(Reuse { by_place, excluded })
@@ -438,6 +441,6 @@ impl Dealt {
 /// What the holds of some endpoints come to, by number of place.
 #[derive(Default)]
 struct Counts {
-    by_place: HashMap<usize, PlaceReuse>,
+    by_place: HashMap<usize, PlaceReuse<Spread>>,
     excluded: HashMap<Excluded, u64>,
 }

@@ -1,5 +1,7 @@
 //! How long they last, counting those who have not ended yet and those who were met on the way. Pure.
 
+use super::spread::Sorted;
+
 /// How long one process lasted, or at least lasted; milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration {
@@ -83,8 +85,8 @@ impl Survival {
     /// The curve of these; they are put in order of length, ends before censorings.
     pub fn estimate(durations: &mut [Duration]) -> Self {
         let mut steps = Vec::new();
-        let survival = sweep(std::iter::empty(), 0, durations, |millis, left| {
-            steps.push((millis, left));
+        let survival = sweep(&Sorted::default(), durations, |ends| {
+            steps.push((ends.lengths.at(ends.count - 1), ends.left_after(ends.count)));
         });
         Self { steps, ..survival }
     }
@@ -119,21 +121,20 @@ pub(super) struct SurvivalPercentiles<const N: usize> {
     pub is_cut_short: bool,
 }
 
-/// The percentiles `qs` of those that ended and were watched from beginning to end, their lengths in
-/// order, each with how many are so long, and of `others`. The same as if all were durations, to the bit;
-/// but most are of that kind, and a number is enough to tell of one.
+/// The percentiles `qs` of those that ended and were watched from beginning to end, their lengths in order,
+/// and of `others`. The same as if all were durations, to the bit; but most are of that kind, a number is
+/// enough to tell of one, and where none of the others comes between, they need not be gone through.
 pub(super) fn survival_percentiles<const N: usize>(
-    ended: impl Iterator<Item = (i64, usize)>,
-    count: usize,
+    ended: &Sorted,
     others: &mut [Duration],
     qs: [f64; N],
 ) -> SurvivalPercentiles<N> {
     let marks = qs.map(mark);
     let mut percentiles = [None; N];
-    let survival = sweep(ended, count, others, |millis, left| {
+    let survival = sweep(ended, others, |ends| {
         for (found, mark) in percentiles.iter_mut().zip(marks) {
-            if found.is_none() && left <= mark {
-                *found = Some(millis);
+            if found.is_none() {
+                *found = ends.first_with(mark);
             }
         }
     });
@@ -144,14 +145,82 @@ pub(super) fn survival_percentiles<const N: usize>(
     }
 }
 
-/// Goes through the lengths as they rise and tells each step of the curve. `ended` are so many that were
-/// watched from beginning to end, by length.
-fn sweep(
-    ended: impl Iterator<Item = (i64, usize)>,
+/// Ends that follow each other without a censoring or an entry between them.
+struct Ends<'s> {
+    lengths: EndLengths<'s>,
     count: usize,
-    durations: &mut [Duration],
-    mut step: impl FnMut(i64, f64),
-) -> Survival {
+    risk: Risk,
+}
+
+/// Those of a list in order, from an index on; or all the same.
+enum EndLengths<'s> {
+    From(&'s Sorted, usize),
+    Same(i64),
+}
+
+impl EndLengths<'_> {
+    fn at(&self, number: usize) -> i64 {
+        match self {
+            Self::From(sorted, from) => sorted.at(from + number).unwrap_or_default(),
+            Self::Same(millis) => *millis,
+        }
+    }
+}
+
+impl Ends<'_> {
+    /// What is left after so many of them.
+    fn left_after(&self, ends: usize) -> f64 {
+        self.risk.left_after(ends)
+    }
+
+    /// The first length at which no more is left than this.
+    fn first_with(&self, mark: f64) -> Option<i64> {
+        if self.left_after(self.count) > mark {
+            return None;
+        }
+        let (mut above, mut within) = (0, self.count);
+        while above + 1 < within {
+            let middle = above.midpoint(within);
+            match self.left_after(middle) > mark {
+                true => above = middle,
+                false => within = middle,
+            }
+        }
+        Some(self.lengths.at(within - 1))
+    }
+}
+
+/// Who is at risk, and what is left so far. Between censorings and entries the product telescopes: what is
+/// left shrinks as the number at risk does. So it is one division, and not rounded end by end.
+#[derive(Clone, Copy)]
+struct Risk {
+    now: usize,
+    /// How many there were, and what was left, at the latest censoring or entry.
+    then: usize,
+    left_then: f64,
+}
+
+impl Risk {
+    fn left_after(&self, ends: usize) -> f64 {
+        match self.then {
+            0 => self.left_then,
+            then => self.left_then * (self.now - ends) as f64 / then as f64,
+        }
+    }
+
+    /// Those at risk become others, without an end.
+    fn becomes(&mut self, now: usize) {
+        *self = Self {
+            now,
+            then: now,
+            left_then: self.left_after(0),
+        };
+    }
+}
+
+/// Goes through the lengths as they rise and tells each step of the curve. `ended` are those that were
+/// watched from beginning to end, in order.
+fn sweep(ended: &Sorted, durations: &mut [Duration], mut step: impl FnMut(&Ends<'_>)) -> Survival {
     durations.sort_unstable(); // false < true
     let mut met: Vec<i64> = durations
         .iter()
@@ -159,50 +228,91 @@ fn sweep(
         .filter_map(|d| d.met_at_millis)
         .collect();
     met.sort_unstable();
-    let mut met = met.into_iter().peekable();
+    let mut met = met.as_slice();
     let watched = durations.iter().filter(|d| d.met_at_millis.is_none());
-    let mut at_risk = count + watched.count();
+    let at_risk = ended.len() + watched.count();
+    let mut risk = Risk {
+        now: at_risk,
+        then: at_risk,
+        left_then: 1.0,
+    };
     let mut survival = Survival::default();
-    let mut left = 1.0;
     if at_risk == 0 && !durations.is_empty() {
         survival.stop_before(0);
         return survival;
     }
-    let mut ended = ended.peekable();
+    let mut done = 0;
     let mut others = durations.chunk_by(|a, b| a.millis == b.millis).peekable();
     loop {
-        let next = [
-            ended.peek().map(|(millis, _)| *millis),
-            others.peek().map(|equal| equal[0].millis),
-        ];
-        let Some(millis) = next.into_iter().flatten().min() else {
+        // Up to the next length that others leave at, or after which others come, only these end.
+        let next = others.peek().map(|equal| equal[0].millis);
+        let entry = met.first().copied();
+        let from = done;
+        done = match (next, entry) {
+            (next, Some(entry)) if next.is_none_or(|next| entry < next) => {
+                ended.partition_point(|millis| millis <= entry)
+            }
+            (Some(next), _) => ended.partition_point(|millis| millis < next),
+            (None, _) => ended.len(),
+        };
+        if done > from {
+            let last = ended.at(done - 1).unwrap_or_default();
+            let all_end = done - from == risk.now && entry.is_some();
+            let end = match all_end {
+                true => ended.partition_point(|millis| millis < last),
+                false => done,
+            };
+            if end > from {
+                step(&Ends {
+                    lengths: EndLengths::From(ended, from),
+                    count: end - from,
+                    risk,
+                });
+            }
+            if all_end {
+                survival.stop_before(last);
+                return survival;
+            }
+            risk.now -= done - from;
+            survival.until_millis = Some(last);
+        }
+        if let Some(entry) = entry
+            && next.is_none_or(|next| entry < next)
+        {
+            let come = met.partition_point(|met| *met == entry);
+            met = &met[come..];
+            risk.becomes(risk.now + come);
+            continue;
+        }
+        let Some(equal) = others.next() else {
             return survival;
         };
-        while met.next_if(|met| *met < millis).is_some() {
-            at_risk += 1;
-        }
-        let whole = ended.next_if(|(at, _)| *at == millis).map_or(0, |(_, n)| n);
-        let equal = others
-            .next_if(|equal| equal[0].millis == millis)
-            .unwrap_or_default();
+        let millis = equal[0].millis;
+        let from = done;
+        done = ended.partition_point(|at| at <= millis);
         let leaving = || equal.iter().filter(|d| d.was_at_risk());
-        let ends = whole + leaving().filter(|d| !d.censored).count();
-        let leaving = whole + leaving().count();
-        let others_come = met.peek().is_some();
-        if ends > 0 && ends == at_risk && others_come {
+        let ends = done - from + leaving().filter(|d| !d.censored).count();
+        let censored = leaving().filter(|d| d.censored).count();
+        if ends > 0 && ends == risk.now && !met.is_empty() {
             survival.stop_before(millis);
             return survival;
         }
         if ends > 0 {
-            left *= 1.0 - ends as f64 / at_risk as f64;
-            step(millis, left);
+            step(&Ends {
+                lengths: EndLengths::Same(millis),
+                count: ends,
+                risk,
+            });
+            risk.now -= ends;
         }
-        if leaving > 0 {
+        if censored > 0 {
+            risk.becomes(risk.now - censored);
+        }
+        if ends + censored > 0 {
             survival.until_millis = Some(millis);
         }
-        at_risk -= leaving;
         // Those met at this very length are at risk from the next on.
-        if at_risk == 0 && met.peek().is_some_and(|met| *met > millis) {
+        if risk.now == 0 && met.first().is_some_and(|met| *met > millis) {
             survival.stop_before(millis + 1);
             return survival;
         }
@@ -212,6 +322,7 @@ fn sweep(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::spread::Spread;
 
     fn estimate(durations: impl IntoIterator<Item = Duration>) -> Survival {
         Survival::estimate(&mut durations.into_iter().collect::<Vec<_>>())
@@ -453,12 +564,9 @@ mod tests {
             let found = estimate(all);
             let (whole, mut others): (Vec<Duration>, Vec<Duration>) =
                 all.into_iter().partition(|d| *d == ended_alike(d));
-            let mut lengths: Vec<i64> = whole.iter().map(|d| d.millis).collect();
-            lengths.sort_unstable();
-            let counts = lengths
-                .chunk_by(|a, b| a == b)
-                .map(|equal| (equal[0], equal.len()));
-            let few = survival_percentiles(counts, lengths.len(), &mut others, [0.3, 0.5, 0.9]);
+            let mut ended = Spread::default();
+            whole.iter().for_each(|d| ended.push(d.millis));
+            let few = survival_percentiles(&ended.sorted(), &mut others, [0.3, 0.5, 0.9]);
             assert_eq!(
                 few.percentiles,
                 [0.3, 0.5, 0.9].map(|q| found.percentile(q)),
@@ -469,7 +577,7 @@ mod tests {
                 (found.until_millis, found.is_cut_short),
                 "{all:?}"
             );
-            assert_eq!(found.steps, expected, "{all:?}");
+            assert_steps(&found, &expected);
             assert_eq!(found.until_millis, Some(until.unwrap_or(0)), "{all:?}");
             assert_eq!(
                 found.is_cut_short,
