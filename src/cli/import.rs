@@ -25,7 +25,7 @@ use super::{Done, WARNING, table::printable};
 const SHOWN: usize = 10;
 
 /// How many rows gather before they are committed: a second of work or less.
-const GATHERED_ROWS: usize = 25_000;
+const GATHERED_ROWS: usize = 45_000;
 
 pub fn run(args: &ImportArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let archive = open(args)?;
@@ -140,8 +140,8 @@ struct Ahead {
 }
 
 impl Ahead {
-    /// Two to be recorded and two being read: more would only take memory.
-    const PIECES: usize = 2;
+    /// One being recorded, one that waits and one being read: more would only take memory.
+    const PIECES: usize = 1;
 
     fn read(mut archive: Archive) -> Self {
         let is_stream = archive.total_bytes().is_none();

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::answer::Exclusions;
 use super::lives::Reckoned;
+use super::parts::Part;
 use super::places::Places;
 use super::slots::Slots;
-use super::tally::{Part, RowLife, Tally, TallyParts};
+use super::tally::{RowLife, Tally, TallyParts};
 use super::{Answer, GroupKey, History, Question, Reading, Row, wilson_95};
 use crate::Error;
 use crate::model::Outcome;

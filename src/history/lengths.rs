@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use super::looks::Watch;
+use super::parts::Part;
+use super::risk::{SurvivalPercentiles, survival_percentiles};
 use super::slots::Slots;
 use super::spread::{Sorted, Spread};
-use super::survival::{SurvivalPercentiles, survival_percentiles};
-use super::tally::{Part, RowLife, Tally, TallyParts};
-use super::{Duration, Question, Reading};
+use super::survival::Duration;
+use super::tally::{RowLife, Tally, TallyParts};
+use super::{Question, Reading};
 use crate::Error;
 use crate::model::{Excluded, Lifecycle, Outcome, Phase, PhaseLength};
 

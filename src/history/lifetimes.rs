@@ -10,7 +10,7 @@ use super::lives::{Life, Reckoned};
 use super::places::Places;
 use super::slots::Slots;
 use super::spread::Sorted;
-use super::tally::in_two;
+use super::two::in_two;
 use super::{Answer, GroupKey, History, Question, Reading, Row};
 use crate::Error;
 use crate::model::{Deployment, Outcome, Phase, PhaseLength, UtcMillis};

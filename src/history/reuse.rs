@@ -10,9 +10,11 @@ use rusqlite::{OptionalExtension, named_params};
 
 use super::holds::{Gap, Tenure};
 use super::lives::outcome;
+use super::parts::Part;
 use super::places::Places;
 use super::spread::{Sorted, Spread};
-use super::tally::{Part, TallyParts, in_two};
+use super::tally::TallyParts;
+use super::two::in_two;
 use super::{Question, Reading, Window};
 use crate::Error;
 use crate::error::Doing;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Question;
-use super::tally::Part;
+use super::parts::Part;
 
 /// Numbers of groups and their days or hours.
 #[derive(Default)]

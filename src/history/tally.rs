@@ -3,17 +3,17 @@
 //! Two threads share the work: one reads, and lends a hand where the other has enough to do. The order in
 //! which lives come is not told, so what is added up must not depend on it.
 
-use std::sync::Mutex;
 use std::sync::mpsc::{TrySendError, sync_channel};
 
 use rusqlite::{Row as SqlRow, ToSql, named_params};
 
 use super::lives::{Reckoned, outcome};
+use super::parts::{Part, Raw, Reckoning, Segment, count};
 use super::places::Places;
 use super::{Question, Reading};
 use crate::Error;
 use crate::error::Doing;
-use crate::model::{Deployment, Lifecycle, Outcome, UtcMillis};
+use crate::model::{Deployment, Lifecycle, UtcMillis};
 use crate::store::{
     Column, Kind, Unpacked, deployment, last_key, optional_time, sealed_until, time, unpack_kinds,
 };
@@ -48,144 +48,6 @@ impl RowLife {
             what: "an ended process without an end".to_owned(),
         })?;
         Ok(ended_at.millis())
-    }
-}
-
-/// The lives of a segment that a question is about.
-pub(super) struct Part {
-    pub columns: Unpacked,
-    /// The group of each kind; none where it does not pass the filter.
-    groups: Vec<Option<u32>>,
-    /// Where those are that count, by number; `None` where all do.
-    counted: Option<Vec<u32>>,
-    pub created: (i64, i64),
-    pub ended: (i64, i64),
-}
-
-impl Part {
-    /// Calls `each` for every life that counts, with its number and that of its kind.
-    #[inline]
-    pub fn each(&self, mut each: impl FnMut(usize, usize)) {
-        let kind = &self.columns.kind[..];
-        match &self.counted {
-            None => (0..kind.len()).for_each(|i| each(i, kind[i] as usize)),
-            Some(counted) => counted
-                .iter()
-                .for_each(|&i| each(i as usize, kind[i as usize] as usize)),
-        }
-    }
-
-    /// The group of a kind.
-    pub fn group(&self, kind: usize) -> Option<u32> {
-        self.groups[kind]
-    }
-
-    pub fn kinds(&self) -> &[Kind] {
-        &self.columns.kinds
-    }
-
-    /// What is known of the life of that number and kind; but when it was last seen, which matters of
-    /// none that has ended.
-    #[inline]
-    pub fn times(&self, i: usize, kind: &Kind) -> Lifecycle {
-        let columns = &self.columns;
-        let (created, ended) = (columns.created_ms[i], columns.ended_ms[i]);
-        // All were times when the segment was made.
-        let time = |millis: i64| UtcMillis::from_millis(millis).unwrap_or(UtcMillis::MIN);
-        Lifecycle {
-            outcome: kind.outcome(),
-            created_at: time(created),
-            started_at: kind
-                .has_started
-                .then(|| time(created + columns.started_after_ms[i])),
-            stopping_at: kind
-                .has_stopping
-                .then(|| time(ended - columns.stopping_before_ms[i])),
-            terminated_at: kind.has_terminated.then(|| time(ended)),
-            last_seen_at: time(ended),
-        }
-    }
-}
-
-/// A segment on its way from the file.
-struct Raw {
-    keys: [i64; 2],
-    processes: i64,
-    present: Vec<u8>,
-    kinds: Vec<u8>,
-    groups: Vec<Option<u32>>,
-    columns: Vec<(Column, Vec<u8>)>,
-    /// Those of its keys that are loose.
-    loose: Vec<i64>,
-    created: (i64, i64),
-    ended: (i64, i64),
-}
-
-/// Where a segment lies.
-struct Segment {
-    first_key: i64,
-    last_key: i64,
-    processes: i64,
-    created: (i64, i64),
-    ended: (i64, i64),
-}
-
-/// A stretch of time, half-open, and by what lives are reckoned to it.
-#[derive(Clone, Copy)]
-struct Reckoning {
-    by: Reckoned,
-    since: i64,
-    until: i64,
-}
-
-impl Reckoning {
-    /// Whether an ended one belongs to it.
-    #[inline]
-    fn has(self, created: i64, ended: i64) -> bool {
-        let inside = |time| self.since <= time && time < self.until;
-        match self.by {
-            Reckoned::ByCreation => inside(created),
-            Reckoned::ByEnd => inside(ended),
-            Reckoned::Alive => {
-                created < self.until && (ended >= self.since || created >= self.since)
-            }
-        }
-    }
-
-    /// The same of any.
-    fn has_life(self, life: &RowLife) -> bool {
-        let inside = |time: UtcMillis| self.since <= time.millis() && time.millis() < self.until;
-        let times = &life.times;
-        match (life.ended_at, self.by, times.outcome) {
-            (Some(ended_at), _, _) => self.has(times.created_at.millis(), ended_at.millis()),
-            (None, Reckoned::ByCreation, _) => inside(times.created_at),
-            (None, Reckoned::ByEnd, Outcome::Open) => inside(times.created_at),
-            (None, Reckoned::ByEnd, Outcome::Lost) => inside(times.last_seen_at),
-            (None, Reckoned::ByEnd, _) => false,
-            (None, Reckoned::Alive, _) => times.created_at.millis() < self.until,
-        }
-    }
-
-    /// Whether none of a segment can belong to it, or all of it must.
-    fn of_segment(self, segment: &Segment) -> Option<bool> {
-        let range = |(first, last): (i64, i64)| match () {
-            () if last < self.since || first >= self.until => Some(false),
-            () if first >= self.since && last < self.until => Some(true),
-            () => None,
-        };
-        match self.by {
-            Reckoned::ByCreation => range(segment.created),
-            Reckoned::ByEnd => range(segment.ended),
-            Reckoned::Alive if segment.created.0 >= self.until => Some(false),
-            Reckoned::Alive if segment.ended.1 < self.since && segment.created.1 < self.since => {
-                Some(false)
-            }
-            Reckoned::Alive if segment.created.1 >= self.until => None,
-            Reckoned::Alive if segment.ended.0 >= self.since || segment.created.0 >= self.since => {
-                Some(true)
-            }
-            Reckoned::Alive => None,
-        }
     }
 }
 
@@ -455,84 +317,3 @@ impl Reading<'_> {
 
 /// So many segments wait for the other thread at the most.
 const QUEUE: usize = 4;
-
-/// Unpacks a segment and counts what of it belongs to the window; gives back what it was unpacked into.
-fn count<T: TallyParts>(
-    tally: &mut T,
-    raw: Raw,
-    mut columns: Unpacked,
-    reckoning: Reckoning,
-) -> Result<Unpacked, Error> {
-    columns.begin(raw.keys, raw.processes, &raw.present, &raw.kinds)?;
-    for (column, data) in &raw.columns {
-        columns.read(*column, data)?;
-    }
-    let segment = Segment {
-        first_key: raw.keys[0],
-        last_key: raw.keys[1],
-        processes: raw.processes,
-        created: raw.created,
-        ended: raw.ended,
-    };
-    let is_whole = reckoning.of_segment(&segment) == Some(true);
-    let groups = raw.groups;
-    let all_pass = groups.iter().all(Option::is_some);
-    let counted = match is_whole && all_pass && raw.loose.is_empty() {
-        true => None,
-        false => {
-            let mut loose = raw.loose.iter().copied().peekable();
-            let counts = |i: &u32| {
-                let i = *i as usize;
-                let key = columns.key(i);
-                while loose.next_if(|loose| *loose < key).is_some() {}
-                loose.peek() != Some(&key)
-                    && groups[columns.kind[i] as usize].is_some()
-                    && (is_whole || {
-                        let of = |times: &[i64]| times.get(i).copied().unwrap_or_default();
-                        reckoning.has(of(&columns.created_ms), of(&columns.ended_ms))
-                    })
-            };
-            Some((0..columns.len() as u32).filter(counts).collect())
-        }
-    };
-    let part = Part {
-        columns,
-        groups,
-        counted,
-        created: raw.created,
-        ended: raw.ended,
-    };
-    tally.part(&part)?;
-    Ok(part.columns)
-}
-
-/// Does the same with each of several things, two at a time, and keeps their order.
-pub(super) fn in_two<T: Send, R: Send>(things: Vec<T>, what: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let waiting = Mutex::new(things.into_iter().enumerate());
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            // Whoever panicked while it had the lock had not begun yet.
-            let next = waiting
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .next();
-            match next {
-                Some((number, thing)) => done.push((number, what(thing))),
-                None => return done,
-            }
-        }
-    };
-    let mut done = std::thread::scope(|scope| {
-        let other = scope.spawn(work);
-        let mut done = work();
-        done.extend(
-            other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        );
-        done
-    });
-    done.sort_unstable_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, result)| result).collect()
-}

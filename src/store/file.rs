@@ -355,8 +355,10 @@ fn set_up(connection: &Connection, write: bool) -> Result<(), rusqlite::Error> {
     // A plan depends on the statement and not on the values bound to it; otherwise this build of
     // SQLite plans anew with each value, which took two thirds of a sync.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // 16 MiB of pages instead of 2: a look-up's inner pages stay in memory.
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    // MiB of pages instead of 2: a look-up's inner pages stay in memory. A recorder goes through them in
+    // their order, and has its own memory beside.
+    let cached_kib = if write { 8_192 } else { 16_384 };
+    connection.pragma_update(None, "cache_size", -cached_kib)?;
     connection.set_prepared_statement_cache_capacity(64);
     if !write {
         connection.pragma_update(None, "query_only", true)?;
