@@ -13,23 +13,54 @@ use prochist::{Ending, RunKind, RunResult, Store};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-/// Records snapshots, each committed once so many rows have gathered.
+/// Records snapshots in a run of this kind, committed once so many rows have gathered.
 fn record(
     folder: &TempDir,
     name: &str,
+    kind: RunKind,
     snapshots: &[Snapshot],
     gathers: usize,
 ) -> std::path::PathBuf {
     let path = folder.path().join(name);
     let mut store = Store::open(&path).unwrap();
     store.force_commits(false).unwrap();
-    let run = store.begin(RunKind::Import, "test", at(0)).unwrap();
+    let run = store.begin(kind, "test", at(0)).unwrap();
     let mut run = run.gather(gathers);
     for snapshot in snapshots {
         run.record(snapshot).unwrap();
     }
     run.finish(&Ending::new(at(1), RunResult::Complete))
         .unwrap();
+    path
+}
+
+/// Records snapshots in two runs at once, each in the one or the other.
+fn record_by_two(
+    folder: &TempDir,
+    name: &str,
+    kinds: [RunKind; 2],
+    snapshots: &[Snapshot],
+    mut in_the_first: impl FnMut() -> bool,
+) -> std::path::PathBuf {
+    let path = folder.path().join(name);
+    let [mut one, mut other] = [(); 2].map(|()| Store::open(&path).unwrap());
+    for store in [&mut one, &mut other] {
+        store.force_commits(false).unwrap();
+    }
+    let mut first = one.begin(kinds[0], "one", at(0)).unwrap();
+    let mut second = other.begin(kinds[1], "other", at(0)).unwrap();
+    for snapshot in snapshots {
+        let run = if in_the_first() {
+            &mut first
+        } else {
+            &mut second
+        };
+        run.record(snapshot).unwrap();
+    }
+    for run in [first, second] {
+        run.finish(&Ending::new(at(1), RunResult::Complete))
+            .unwrap();
+    }
     path
 }
 
@@ -61,6 +92,10 @@ fn state(id: u8, stage: u8) -> Process {
         _ => {}
     }
     p
+}
+
+fn kind() -> impl Strategy<Value = RunKind> {
+    prop_oneof![Just(RunKind::Import), Just(RunKind::Library)]
 }
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
@@ -262,7 +297,8 @@ proptest! {
     fn any_order_and_any_split_gives_the_answers_of_the_definitions(
         snapshots in prop::collection::vec(snapshot(), 1..14),
         seed in any::<u64>(),
-        cut in 0..14_usize,
+        cuts in [0..14_usize, 0..14_usize],
+        kinds in [kind(), kind(), kind()],
         gathers in prop_oneof![Just(0), 1..8_usize, Just(usize::MAX)],
     ) {
         let mut snapshots = snapshots;
@@ -278,16 +314,27 @@ proptest! {
             shuffled.swap(i, 1 + (state >> 33) as usize % i);
         }
         let folder = TempDir::new().unwrap();
-        let straight = record(&folder, "straight.db", &snapshots, 0);
+        let straight = record(&folder, "straight.db", RunKind::Import, &snapshots, 0);
         prop_assert_eq!(as_recorded(&straight), by_definition(&snapshots));
 
-        let other = record(&folder, "shuffled.db", &shuffled[..cut.min(shuffled.len())], gathers);
-        record(&folder, "shuffled.db", &shuffled[cut.min(shuffled.len())..], gathers);
-        prop_assert_eq!(answers(&other), answers(&straight));
+        let mut cuts = cuts.map(|cut| cut.min(shuffled.len()));
+        cuts.sort_unstable();
+        let parts = [&shuffled[..cuts[0]], &shuffled[cuts[0]..cuts[1]], &shuffled[cuts[1]..]];
+        for (kind, part) in kinds.into_iter().zip(parts) {
+            record(&folder, "shuffled.db", kind, part, gathers);
+        }
+        prop_assert_eq!(answers(&folder.path().join("shuffled.db")), answers(&straight));
+
+        let mut turns = seed;
+        let by_two = record_by_two(&folder, "two.db", [kinds[0], kinds[1]], &shuffled, || {
+            turns = turns.rotate_left(1);
+            turns & 1 == 0
+        });
+        prop_assert_eq!(answers(&by_two), answers(&straight));
 
         // Again: nothing changes but the ledger.
         let before = tables(&straight);
-        record(&folder, "straight.db", &snapshots, 0);
+        record(&folder, "straight.db", RunKind::Import, &snapshots, 0);
         prop_assert_eq!(tables(&straight), before);
         let db = open(&straight);
         prop_assert_eq!(one::<String>(&db, "PRAGMA integrity_check"), "ok");

@@ -252,6 +252,63 @@ fn a_moment_told_three_times_does_not_stretch_a_sighting() {
     assert_eq!(fixture.versions("p"), [(10, 10, 0), (10, 10, 1)]);
 }
 
+/// An import that is over has seen the process later than the stream that goes on with it.
+#[test]
+fn a_stream_that_goes_on_knows_what_an_import_has_seen_meanwhile() {
+    let fixture = Fixture::new();
+    let library = |snapshot| fixture.run(RunKind::Library, "api", &[snapshot]);
+    library(seen(10, &[rooms("p", 0)]));
+    fixture.import(&[seen(20, &[rooms("p", 5)])]);
+    library(seen(30, &[rooms("p", 0)]));
+    assert_eq!(
+        fixture.versions("p"),
+        [(10, 10, 0), (20, 20, 5), (30, 30, 0)]
+    );
+    // A clock that is set, or another's: the next look is older than what is on record.
+    fixture.import(&[seen(50, &[rooms("p", 6)])]);
+    library(seen(40, &[rooms("p", 1)]));
+    assert_eq!(
+        fixture.versions("p")[2..],
+        [(30, 30, 0), (40, 40, 1), (50, 50, 6)]
+    );
+}
+
+/// A look at another app is none of those that came before under the same name.
+#[test]
+fn a_source_has_a_stream_for_each_app() {
+    let fixture = Fixture::new();
+    let mut store = Store::open(&fixture.path()).unwrap();
+    for (app, time) in [("app-1", 10), ("app-2", 20), ("app-1", 30)] {
+        let run = store.begin(RunKind::Library, "api", at(0)).unwrap();
+        let mut run = run.about_app(app);
+        run.record(&seen(time, &[])).unwrap();
+        run.finish(&Ending::new(at(0), RunResult::Complete))
+            .unwrap();
+    }
+    assert_eq!(
+        dump(
+            &open(&fixture.path()),
+            "SELECT text, stream.last_ms FROM stream JOIN word ON word_id = app ORDER BY text"
+        ),
+        "text=app-1 last_ms=30 \ntext=app-2 last_ms=20 \n"
+    );
+}
+
+/// Nothing goes on with the stream of an import, so none of its sightings stays open.
+#[test]
+fn an_import_leaves_no_sighting_open_whatever_streams_it_had() {
+    let fixture = Fixture::new();
+    let mut store = Store::open(&fixture.path()).unwrap();
+    let mut run = store.begin(RunKind::Import, "one", at(0)).unwrap();
+    run.record(&seen(10, &[rooms("p", 1)])).unwrap();
+    run.stream_of("other", "app-1").unwrap();
+    run.record(&seen(20, &[rooms("q", 1)])).unwrap();
+    run.finish(&Ending::new(at(0), RunResult::Complete))
+        .unwrap();
+    let still_open = "SELECT count(*) FROM sighting WHERE last_ms IS NULL";
+    assert_eq!(one::<i64>(&open(&fixture.path()), still_open), 0);
+}
+
 #[test]
 fn absence_from_a_partial_snapshot_is_no_ending() {
     let fixture = Fixture::new();
@@ -598,7 +655,7 @@ fn what_gathers_is_committed_before_long() {
         let db = open(&path);
         let committed = || one::<i64>(&db, "SELECT count(*) FROM snapshots");
         let mut waiting = 0;
-        for n in 1..=213 {
+        for n in 1..=211 {
             let snapshot = Snapshot {
                 extent: extent.clone(),
                 ..Snapshot::new(at(1000 + n * step), vec![process("p", 0)])

@@ -25,7 +25,7 @@ use super::{Done, WARNING, table::printable};
 const SHOWN: usize = 10;
 
 /// How many rows gather before they are committed: a second of work or less.
-const GATHERED_ROWS: usize = 45_000;
+const GATHERED_ROWS: usize = 40_000;
 
 pub fn run(args: &ImportArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     let archive = open(args)?;

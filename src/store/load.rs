@@ -61,8 +61,10 @@ impl Recorder {
         let Some(stream) = self.stream() else {
             return Ok(());
         };
-        // Whatever another stream has seen since can only be told sighting by sighting.
-        let last_seen = match self.others_open() {
+        // Whatever another stream has seen since can only be told sighting by sighting, whether that stream
+        // is over or not.
+        let others_may_have_seen = self.others_open() || is_later_look(db, stream.last_ms)?;
+        let last_seen = match others_may_have_seen {
             true => LAST_SEEN,
             false => ":last",
         };
@@ -86,6 +88,15 @@ impl Recorder {
         self.roster.turn();
         Ok(())
     }
+}
+
+/// Whether anything looked later than this.
+fn is_later_look(db: &Connection, last_ms: i64) -> Result<bool, Error> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM snapshot WHERE observed_at_ms > :last)")
+        .and_then(|mut statement| {
+            statement.query_row(named_params! { ":last": last_ms }, |row| row.get(0))
+        })
+        .doing("read the latest snapshot")
 }
 
 fn read(

@@ -103,13 +103,15 @@ impl Recorder {
                 find_again(db, &mut self.words, &mut tracked)?;
             }
         } else if at_ms < tracked.last_seen_ms || differs.is_some() {
-            // What is on record is read from the file, so all of it must be there.
-            self.roster.put(place, tracked);
-            self.write_pending(db)?;
-            tracked = self
-                .roster
-                .take(place)
-                .ok_or_else(|| forgotten(process_id))?;
+            // What is on record of it is read from the file, so all of that must be there.
+            if tracked.unwritten != Unwritten::Nothing {
+                self.roster.put(place, tracked);
+                self.write_pending(db)?;
+                tracked = self
+                    .roster
+                    .take(place)
+                    .ok_or_else(|| forgotten(process_id))?;
+            }
             self.observe_late(db, &mut tracked, seen.state(), recorded)?;
         } else {
             self.see_known(db, &mut tracked)?;
@@ -219,7 +221,6 @@ impl Recorder {
         process: &Process,
         recorded: &mut Recorded,
     ) -> Result<(), Error> {
-        self.pending.woven();
         let at_ms = self.at_ms;
         let seen_now = tracked.seen_here_ms == at_ms;
         // Whoever comes late once mostly comes late again, within the same version.
@@ -241,10 +242,12 @@ impl Recorder {
                 Ok(moments.into_iter().collect())
             },
         )?;
+        let before = runs.len();
         let runs = match &woven {
             Woven::Versions(versions) => versions.clone(),
             Woven::Known | Woven::Within => runs,
         };
+        self.pending.woven(before + runs.len());
         tracked.late = runs.into_iter().find(|run| run.says(at_ms, process));
         match woven {
             Woven::Known => self.see_known(db, tracked),

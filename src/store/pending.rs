@@ -20,7 +20,7 @@ pub(super) struct Pending {
     pub versions: Vec<VersionRow>,
     pub ended_versions: Vec<EndedVersion>,
     pub closed: Vec<ClosedSighting>,
-    /// What the transaction has taken so far but for these, in rows that would have taken as long.
+    /// What the transaction has taken so far beside these, as a number of rows that take as long.
     work: usize,
 }
 
@@ -44,9 +44,14 @@ impl Pending {
         self.work += 1 + processes / 10;
     }
 
-    /// A late observation has been put in its place.
-    pub fn woven(&mut self) {
-        self.work += 10;
+    /// A late observation has been put in its place among so many versions, as they were and as they are.
+    pub fn woven(&mut self, versions: usize) {
+        self.work += 10 + versions;
+    }
+
+    /// So many bytes that could not be understood are kept.
+    pub fn kept(&mut self, bytes: usize) {
+        self.work += 1 + bytes / 1000;
     }
 
     /// Another transaction begins.

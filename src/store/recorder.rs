@@ -115,6 +115,8 @@ impl Recorder {
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
             .doing("look for other writers")?;
         if self.in_doubt || self.data_version != Some(data_version) {
+            // Where reading fails halfway, the next attempt must not take it for done.
+            self.in_doubt = true;
             self.data_version = Some(data_version);
             self.reload(db)?;
         }
@@ -263,19 +265,23 @@ impl Recorder {
             .doing("read the latest process")?;
         self.stream = self.committed;
         if self.continues {
+            let app = self.app_id(db)?;
             self.stream = db
                 .prepare_cached(
-                    "SELECT stream_id, last_ms FROM stream WHERE source = :source
+                    "SELECT stream_id, last_ms FROM stream WHERE source = :source AND app IS :app
                      ORDER BY stream_id DESC LIMIT 1",
                 )
                 .and_then(|mut statement| {
                     statement
-                        .query_row(named_params! { ":source": self.source }, |row| {
-                            Ok(Stream {
-                                id: row.get("stream_id")?,
-                                last_ms: row.get("last_ms")?,
-                            })
-                        })
+                        .query_row(
+                            named_params! { ":source": self.source, ":app": app },
+                            |row| {
+                                Ok(Stream {
+                                    id: row.get("stream_id")?,
+                                    last_ms: row.get("last_ms")?,
+                                })
+                            },
+                        )
                         .optional()
                 })
                 .doing("find the source's stream")?;

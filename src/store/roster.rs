@@ -1,5 +1,5 @@
-//! The processes that a recorder remembers: those of the stream's latest snapshot, and those that have
-//! something pending.
+//! The processes that a recorder remembers: those of the stream's latest snapshot, those that have something
+//! pending, and for a while some that were met besides.
 //!
 //! A source mostly lists its processes in the same order each time, so the one that stood next last time
 //! is tried before it is searched for.
@@ -7,6 +7,9 @@
 use std::collections::HashMap;
 
 use super::tracked::{Tracked, Unwritten};
+
+/// So few more than are shown may be remembered in any case.
+const MANY: usize = 10_000;
 
 /// How many that stood next are tried: more than one, for some have gone since.
 const TRIED: usize = 4;
@@ -78,10 +81,14 @@ impl Roster {
         self.before.clone()
     }
 
-    /// The snapshot in progress is now the latest one.
+    /// The snapshot in progress is now the latest one. Where many more are remembered than it shows, those
+    /// that need not be are forgotten.
     pub fn turn(&mut self) {
         self.before = std::mem::take(&mut self.now);
         self.next = 0;
+        if self.by_id.len() > 4 * self.before.len() + MANY {
+            self.forget_the_gone();
+        }
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tracked> {
@@ -91,8 +98,8 @@ impl Roster {
             .map(|tracked| &mut **tracked)
     }
 
-    /// Forgets those that neither the latest snapshot nor the one in progress shows, once the file has
-    /// all of them.
+    /// Forgets those that neither the latest snapshot nor the one in progress shows, of which nothing is
+    /// pending.
     pub fn forget_the_gone(&mut self) {
         let mut is_shown = vec![false; self.places.len()];
         for place in self.before.iter().chain(&self.now) {
@@ -107,5 +114,70 @@ impl Roster {
                 self.free.push(place);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{Deployment, Extra, Outcome, Process, UtcMillis};
+
+    /// As the file has it.
+    fn written(process_id: &str) -> Box<Tracked> {
+        let at = UtcMillis::from_millis(0).expect("in range");
+        Box::new(Tracked {
+            key: 1,
+            latest: Arc::new(Process {
+                process_id: process_id.into(),
+                app_id: "a".into(),
+                deployment_id: Deployment::Number(1),
+                region: "Tokyo".into(),
+                status: "stopped".into(),
+                rooms_allocated: 0,
+                rooms_per_process: 3,
+                created_at: at,
+                started_at: None,
+                stopping_at: None,
+                terminated_at: Some(at),
+                exposed_port: None,
+                additional_exposed_ports: Vec::new(),
+                extra: Extra::default(),
+            }),
+            ids: None,
+            versions: 1,
+            outcome: Outcome::Stopped,
+            first_seen_ms: 0,
+            last_seen_ms: 0,
+            seen_here_ms: i64::MIN,
+            sighting: None,
+            lost_ms: None,
+            seen_ended_ms: None,
+            holds: None,
+            late: None,
+            unwritten: Unwritten::Nothing,
+            pending_version: None,
+        })
+    }
+
+    /// An archive that is on record already leaves nothing to write, and so nothing to commit before long.
+    #[test]
+    fn what_is_no_longer_shown_is_forgotten_though_nothing_is_written() {
+        let mut roster = Roster::default();
+        for snapshot in 0..10 {
+            for number in 0..5_000 {
+                let place = roster.add(written(&format!("{snapshot}-{number}")));
+                roster.show(place);
+            }
+            roster.turn();
+        }
+        assert!(
+            roster.by_id.len() <= 5 * 5_000 + MANY,
+            "{}",
+            roster.by_id.len()
+        );
+        assert_eq!(roster.find("0-0"), None);
+        assert!(roster.find("9-4999").is_some());
     }
 }

@@ -185,12 +185,20 @@ impl Run<'_> {
     pub fn stream_of(&mut self, source: &str, app_id: &str) -> Result<(), Error> {
         self.commit()?;
         let continues = self.kind != RunKind::Import;
+        if !continues {
+            let db =
+                Transaction::new_unchecked(&self.store.connection, TransactionBehavior::Immediate)
+                    .doing("end a stream")?;
+            self.recorder.begin(&db)?;
+            self.recorder.close_stream(&db)?;
+            db.commit().doing("end a stream")?;
+        }
         self.recorder = Recorder::new(self.id(), source, continues, Words::default());
         self.recorder.about_app(app_id);
         Ok(())
     }
 
-    /// The file that the run is recorded in, as it stands.
+    /// The file that the run is recorded in, as it stands: without what has gathered.
     pub fn store(&self) -> &Store {
         self.store
     }

@@ -127,6 +127,7 @@ impl<'r> SnapshotWriter<'r> {
     /// # Errors
     /// [`Error::Sqlite`].
     pub fn set_aside(&mut self, aside: &SetAside) -> Result<bool, Error> {
+        self.recorder.pending.kept(aside.raw.len());
         insert_aside(
             self.db,
             self.recorder.run_id,

@@ -48,12 +48,13 @@ pub(super) fn weave<E>(
         return Ok(if known { Woven::Known } else { Woven::Within });
     }
     let mut seen = Vec::new();
+    let mut over = 0;
     for at in seen_ms()? {
-        for (index, run) in runs.iter().enumerate() {
-            if run.first_ms <= at && at <= run.last_ms {
-                seen.push((at, index));
-            }
-        }
+        // Both are in order of time; several runs may share a moment.
+        over += runs[over..].partition_point(|run| run.last_ms < at);
+        let now = runs.iter().enumerate().skip(over);
+        let now = now.take_while(|(_, run)| run.first_ms <= at);
+        seen.extend(now.map(|(index, _)| (at, index)));
     }
     let mut states: Vec<&Process> = runs.iter().map(|run| &run.state).collect();
     states.push(state);
