@@ -674,5 +674,8 @@ fn what_gathers_is_committed_before_long() {
         assert_eq!(committed(), before);
         run.commit().unwrap();
         assert_eq!(committed(), before + 1);
+        // What was taken back is not counted.
+        let recorded = run.finish(&Ending::new(at(1), RunResult::Complete));
+        assert_eq!(recorded.unwrap().snapshots as i64, before + 1);
     }
 }

@@ -1,7 +1,8 @@
-//! What the ledger keeps beside a run: what was set aside, and what may be missing.
+//! What the ledger keeps beside a run: what was set aside, what may be missing; and what it came to.
 
 use rusqlite::{Connection, named_params};
 
+use super::snapshot_writer::Recorded;
 use super::words::Words;
 use crate::Error;
 use crate::error::Doing;
@@ -72,4 +73,25 @@ pub(super) fn insert_gap(
     })
     .doing("record a gap")?;
     Ok(())
+}
+
+/// What a run has recorded, as its row says.
+pub(super) fn recorded_by(db: &Connection, run_id: i64) -> Result<Recorded, Error> {
+    db.prepare_cached(
+        "SELECT snapshots, processes_seen, processes_new, processes_changed, processes_lost
+         FROM run WHERE run_id = :run",
+    )
+    .and_then(|mut statement| {
+        statement.query_row(named_params! { ":run": run_id }, |row| {
+            let count = |column| row.get(column).map(i64::cast_unsigned);
+            Ok(Recorded {
+                snapshots: count(0)?,
+                processes_seen: count(1)?,
+                processes_new: count(2)?,
+                processes_changed: count(3)?,
+                processes_lost: count(4)?,
+            })
+        })
+    })
+    .doing("count what was recorded")
 }

@@ -89,39 +89,50 @@ impl Recorder {
             self.roster.show(place);
             return Ok(());
         }
+        let is_late =
+            at_ms < tracked.last_seen_ms || (at_ms == tracked.last_seen_ms && differs.is_some());
+        if is_late && tracked.unwritten != Unwritten::Nothing {
+            // What is on record of it is read from the file, so all of that must be there.
+            self.write_pending(db)?;
+        }
         let Some(mut tracked) = self.roster.take(place) else {
             return Err(forgotten(process_id));
         };
-        if at_ms > tracked.last_seen_ms {
-            if let Some(difference) = differs {
-                recorded.processes_changed += 1;
-                self.append_version(db, &mut tracked, seen.to_arc(), difference)?;
-            }
-            tracked.last_seen_ms = at_ms;
-            self.sight(db, &mut tracked)?;
-            if tracked.outcome == Outcome::Lost || at_ms < self.latest_absence_ms {
-                find_again(db, &mut self.words, &mut tracked)?;
-            }
-        } else if at_ms < tracked.last_seen_ms || differs.is_some() {
-            // What is on record of it is read from the file, so all of that must be there.
-            if tracked.unwritten != Unwritten::Nothing {
-                self.roster.put(place, tracked);
-                self.write_pending(db)?;
-                tracked = self
-                    .roster
-                    .take(place)
-                    .ok_or_else(|| forgotten(process_id))?;
-            }
-            self.observe_late(db, &mut tracked, seen.state(), recorded)?;
-        } else {
-            self.see_known(db, &mut tracked)?;
-        }
+        let observed = match is_late {
+            true => self.observe_late(db, &mut tracked, seen.state(), recorded),
+            false => self.observe_next(db, &mut tracked, seen, differs, recorded),
+        };
         // Shown twice in one snapshot, it is shown once.
         let is_new_here = tracked.seen_here_ms != at_ms;
         tracked.seen_here_ms = at_ms;
         self.roster.put(place, tracked);
         if is_new_here {
             self.roster.show(place);
+        }
+        observed
+    }
+
+    /// An observation that is not before the latest one; at the same moment it says the same.
+    fn observe_next(
+        &mut self,
+        db: &Connection,
+        tracked: &mut Tracked,
+        seen: Seen<'_>,
+        differs: Option<Difference>,
+        recorded: &mut Recorded,
+    ) -> Result<(), Error> {
+        let at_ms = self.at_ms;
+        if at_ms == tracked.last_seen_ms {
+            return self.see_known(db, tracked);
+        }
+        if let Some(difference) = differs {
+            recorded.processes_changed += 1;
+            self.append_version(db, tracked, seen.to_arc(), difference)?;
+        }
+        tracked.last_seen_ms = at_ms;
+        self.sight(db, tracked)?;
+        if tracked.outcome == Outcome::Lost || at_ms < self.latest_absence_ms {
+            find_again(db, &mut self.words, tracked)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a run remembers between snapshots, and how a snapshot begins and ends.
 //!
-//! The memory holds the processes of the stream's latest snapshot, and is only ever a copy of what the
-//! file says, or will say once what is pending is written, which is before each commit: it is dropped
+//! The memory holds the processes of the stream's latest snapshot and some others, and is only ever a copy
+//! of what the file says, or will say once what is pending is written, which is before each commit: it is dropped
 //! when snapshots are rolled back or another connection has written.
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, TransactionBehavior, named_params};
 
-use super::ledger::insert_aside;
+use super::ledger::{insert_aside, recorded_by};
 use super::pace::keep_paces;
 use super::recorder::Recorder;
 use super::segments::seal_some;
@@ -100,7 +100,6 @@ pub struct Run<'s> {
     store: &'s mut Store,
     kind: RunKind,
     recorder: Recorder,
-    totals: Recorded,
     /// How many rows may gather before they are committed.
     gathers: usize,
 }
@@ -133,7 +132,6 @@ impl Store {
         Ok(Run {
             kind,
             recorder: Recorder::new(run_id, source, kind != RunKind::Import, Words::default()),
-            totals: Recorded::default(),
             gathers: 0,
             store: self,
         })
@@ -203,9 +201,12 @@ impl Run<'_> {
         self.store
     }
 
-    /// What the run has recorded so far.
-    pub fn totals(&self) -> Recorded {
-        self.totals
+    /// What the run has recorded so far, and gathered.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`].
+    pub fn totals(&self) -> Result<Recorded, Error> {
+        recorded_by(&self.store.connection, self.recorder.run_id)
     }
 
     /// Records one snapshot, whole or not at all.
@@ -231,7 +232,6 @@ impl Run<'_> {
         SnapshotWriter::begin(
             &self.store.connection,
             &mut self.recorder,
-            &mut self.totals,
             self.gathers,
             observed_at,
             self.store.sizes,
@@ -290,8 +290,9 @@ impl Run<'_> {
         .doing("finish a run")?;
         seal_some(&db, sizes, SEALED_BY_A_RUN)?;
         keep_paces(&db)?;
+        let recorded = recorded_by(&db, self.recorder.run_id)?;
         db.commit().doing("finish a run")?;
-        Ok(self.totals)
+        Ok(recorded)
     }
 }
 

@@ -38,7 +38,6 @@ pub struct Recorded {
 pub struct SnapshotWriter<'r> {
     db: &'r Connection,
     recorder: &'r mut Recorder,
-    totals: &'r mut Recorded,
     recorded: Recorded,
     at_ms: i64,
     apps: BTreeSet<i64>,
@@ -53,7 +52,6 @@ impl<'r> SnapshotWriter<'r> {
     pub(super) fn begin(
         db: &'r Connection,
         recorder: &'r mut Recorder,
-        totals: &'r mut Recorded,
         gathers: usize,
         observed_at: UtcMillis,
         sizes: Sizes,
@@ -61,7 +59,6 @@ impl<'r> SnapshotWriter<'r> {
         let writer = Self {
             db,
             recorder,
-            totals,
             recorded: Recorded {
                 snapshots: 1,
                 ..Recorded::default()
@@ -185,7 +182,6 @@ impl<'r> SnapshotWriter<'r> {
             self.recorder.commit(self.db, self.sizes)?;
         }
         self.is_whole = true;
-        self.totals.add(self.recorded);
         Ok(self.recorded)
     }
 
