@@ -227,6 +227,7 @@ pub(super) fn roll_back(db: &Connection) {
     }
 }
 
+#[cfg(feature = "sync")]
 impl Recorded {
     pub(crate) fn add(&mut self, other: Self) {
         self.snapshots += other.snapshots;
