@@ -84,9 +84,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let (Some(which), [archive, database]) = (args.yardstick, &args.files[..]) {
         return be_yardstick(which, archive, database);
     }
-    if cfg!(debug_assertions) {
-        eprintln!("a debug build: what it says of speed means nothing; run it with --release");
-    }
     if !(args.scale > 0.0 && args.scale <= 100.0) || args.rounds == 0 {
         return Err("--scale takes a number from 0 to 100, and --rounds one from 1".into());
     }
@@ -106,6 +103,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         binary,
         itself: itself.clone(),
     };
+    if cfg!(debug_assertions) {
+        bench.say("a debug build: what it says of speed means nothing; run it with --release");
+    }
     bench.clear()?; // of a comparison that was cut short
     fs::create_dir_all(&bench.folder)?;
     let mut rows = Vec::new();
