@@ -4,7 +4,7 @@ use rusqlite::named_params;
 use serde::Serialize;
 
 use super::answer::Exclusions;
-use super::holds::{Gap, Hold, HoldEnd};
+use super::holds::{Gap, HOLDS, Hold, HoldEnd};
 use super::question::FILTER;
 use super::{Answer, History, Question, Reading, Row, Window};
 use crate::Error;
@@ -47,19 +47,6 @@ impl Row for HolderRow {
         "deployment_id",
     ];
 }
-
-/// Holds with their processes, to be narrowed.
-const HOLDS: &str = "SELECT h.endpoint_id, w.text AS host, e.port, t.text AS transport,
-            p.process_id, a.text AS app_id, r.text AS region,
-            p.deployment AS deployment_id, p.outcome, h.held_from_ms,
-            h.held_until_ms, p.seen_until_ms
-     FROM hold h
-     JOIN process_seen p USING (process_key)
-     JOIN endpoint e USING (endpoint_id)
-     JOIN word w ON w.word_id = e.host
-     JOIN word t ON t.word_id = e.transport
-     JOIN word a ON a.word_id = p.app
-     JOIN word r ON r.word_id = p.region";
 
 impl History {
     /// Who held `host:port`, in order of time: all whose hold touches the window, or, with `at`,

@@ -161,6 +161,19 @@ impl Hold {
     }
 }
 
+/// Holds with their processes, to be narrowed.
+pub(super) const HOLDS: &str = "SELECT h.endpoint_id, w.text AS host, e.port, t.text AS transport,
+            p.process_id, a.text AS app_id, r.text AS region,
+            p.deployment AS deployment_id, p.outcome, h.held_from_ms,
+            h.held_until_ms, p.seen_until_ms
+     FROM hold h
+     JOIN process_seen p USING (process_key)
+     JOIN endpoint e USING (endpoint_id)
+     JOIN word w ON w.word_id = e.host
+     JOIN word t ON t.word_id = e.transport
+     JOIN word a ON a.word_id = p.app
+     JOIN word r ON r.word_id = p.region";
+
 impl Reading<'_> {
     /// Calls `each` for every hold, or those of one host and port, endpoint by endpoint in order of
     /// time, with the hold before it that lasted for any time.
@@ -177,18 +190,7 @@ impl Reading<'_> {
             .prepare_cached(&format!(
                 "SELECT *, {FILTER} AS passes
                  FROM (
-                     SELECT h.endpoint_id, w.text AS host, e.port, t.text AS transport,
-                            p.process_id, a.text AS app_id, r.text AS region,
-                            p.deployment AS deployment_id, p.outcome, h.held_from_ms,
-                            h.held_until_ms, p.seen_until_ms
-                     FROM hold h
-                     JOIN process_seen p USING (process_key)
-                     JOIN endpoint e USING (endpoint_id)
-                     JOIN word w ON w.word_id = e.host
-                     JOIN word t ON t.word_id = e.transport
-                     JOIN word a ON a.word_id = p.app
-                     JOIN word r ON r.word_id = p.region
-                     WHERE {})
+                     {HOLDS} WHERE {})
                  ORDER BY endpoint_id, held_from_ms, process_id",
                 match endpoint {
                     Some(_) =>
