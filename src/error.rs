@@ -86,6 +86,29 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A backup was to replace a file that is in use, or the very file that is to be copied.
+    #[error("{path:?} is in use, and no place for a copy")]
+    InUse {
+        /// Where the copy was to go.
+        path: PathBuf,
+    },
+    /// A copy of the file was made and is not whole, so most likely the file is not, either. The copy is
+    /// gone again.
+    #[error("history database {path:?} is not whole: it does not hold that {rule} ({what})")]
+    NotWhole {
+        /// The file that was copied.
+        path: PathBuf,
+        /// What must hold.
+        rule: &'static str,
+        /// One place where it does not.
+        what: String,
+    },
+    /// Two files were to be merged that are one.
+    #[error("{path:?} is the very file to merge into")]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite could not open the file, though it looked right.
     #[error("could not open history database {path:?}")]
     Open {

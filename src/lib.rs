@@ -56,6 +56,7 @@ pub mod sync;
 pub use error::{Error, describe};
 pub use history::{Group, History, Question, Window};
 pub use store::{
-    APPLICATION_ID, Ending, Lock, OpenProcess, Progress, Recorded, Run, RunKind, RunResult,
-    SCHEMA_VERSION, Sealed, SnapshotWriter, Store,
+    APPLICATION_ID, BackedUp, Check, Ending, Lock, OpenProcess, Progress, Pruned, PrunedApp,
+    Recorded, Run, RunKind, RunResult, SCHEMA_VERSION, Sealed, SnapshotWriter, Store, back_up,
+    verify,
 };

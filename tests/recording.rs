@@ -6,12 +6,28 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use common::{answers, at, dump, one, open, port, process, tables};
 use prochist::model::{Extent, Outcome, Process, Snapshot};
 use prochist::{Ending, RunKind, RunResult, Store};
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+/// An empty history at this name; each of its own takes longer to make than what is recorded in it.
+fn empty(folder: &TempDir, name: &str) -> std::path::PathBuf {
+    static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
+    let empty = EMPTY.get_or_init(|| {
+        let path = folder.path().join("empty");
+        drop(Store::open(&path).unwrap());
+        std::fs::read(path).unwrap()
+    });
+    let path = folder.path().join(name);
+    if !path.exists() {
+        std::fs::write(&path, empty).unwrap();
+    }
+    path
+}
 
 /// Records snapshots in a run of this kind, committed once so many rows have gathered.
 fn record(
@@ -21,7 +37,7 @@ fn record(
     snapshots: &[Snapshot],
     gathers: usize,
 ) -> std::path::PathBuf {
-    let path = folder.path().join(name);
+    let path = empty(folder, name);
     let mut store = Store::open(&path).unwrap();
     store.force_commits(false).unwrap();
     let run = store.begin(kind, "test", at(0)).unwrap();
@@ -42,7 +58,7 @@ fn record_by_two(
     snapshots: &[Snapshot],
     mut in_the_first: impl FnMut() -> bool,
 ) -> std::path::PathBuf {
-    let path = folder.path().join(name);
+    let path = empty(folder, name);
     let [mut one, mut other] = [(); 2].map(|()| Store::open(&path).unwrap());
     for store in [&mut one, &mut other] {
         store.force_commits(false).unwrap();
@@ -288,8 +304,76 @@ fn as_recorded(path: &std::path::Path) -> Expected {
     expected
 }
 
+/// What does not hold of a file.
+fn broken(path: &std::path::Path) -> Vec<prochist::Check> {
+    let mut checks = prochist::verify(path, |_| ()).unwrap();
+    checks.retain(|check| check.broken > 0);
+    checks
+}
+
+/// Merges one file into another, and says how many processes were new.
+fn merge(into: &std::path::Path, other: &std::path::Path) -> u64 {
+    let mut store = Store::open(into).unwrap();
+    store.force_commits(false).unwrap();
+    let merged = store.merge(other, "other", || at(2), |_| ()).unwrap();
+    merged.processes_new
+}
+
+/// Everything but the ledger of merges, in the names of both.
+fn known_of(path: &std::path::Path) -> String {
+    let db = open(path);
+    answers(path)
+        + &dump(&db, "SELECT * FROM sync_runs WHERE source <> 'other'")
+        + &dump(
+            &db,
+            "SELECT * FROM snapshots ORDER BY observed_at_ms, run_id, app_id",
+        )
+        + &dump(&db, "SELECT * FROM gaps")
+        + &dump(&db, "SELECT * FROM complete_look")
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Two collectors, one of which goes on after it was merged, against one file that was told all.
+    #[test]
+    fn histories_merged_in_any_order_give_the_answers_of_one_that_was_told_all(
+        snapshots in prop::collection::vec(snapshot(), 2..14),
+        kinds in [kind(), kind(), kind()],
+        turns in any::<u64>(),
+        gathers in prop_oneof![Just(0), Just(usize::MAX)],
+    ) {
+        let mut snapshots = snapshots;
+        let known: BTreeSet<String> = snapshots[0].processes.iter().map(|p| p.process_id.clone()).collect();
+        for snapshot in &mut snapshots {
+            snapshot.unknown.retain(|id| known.contains(id));
+        }
+        // Both begin with the first, so that both know whom they ask for.
+        let (mut ours, mut theirs) = (vec![snapshots[0].clone()], vec![snapshots[0].clone()]);
+        for (turn, snapshot) in snapshots[1..].iter().enumerate() {
+            let part = if turns >> turn & 1 == 0 { &mut ours } else { &mut theirs };
+            part.push(snapshot.clone());
+        }
+        let folder = TempDir::new().unwrap();
+        let straight = record(&folder, "straight.db", RunKind::Import, &snapshots, 0);
+        let a = record(&folder, "a.db", kinds[0], &ours, gathers);
+        let half = 1 + (turns >> 32) as usize % theirs.len();
+        let b = record(&folder, "b.db", kinds[1], &theirs[..half], gathers);
+
+        merge(&a, &b);
+        prop_assert_eq!(broken(&a), Vec::new());
+        let merged = known_of(&a);
+        prop_assert_eq!(merge(&a, &b), 0);
+        prop_assert_eq!(known_of(&a), merged);
+
+        record(&folder, "b.db", kinds[2], &theirs[half..], gathers);
+        merge(&a, &b);
+        prop_assert_eq!(broken(&a), Vec::new());
+        prop_assert_eq!(answers(&a), answers(&straight));
+        merge(&b, &a);
+        prop_assert_eq!(broken(&b), Vec::new());
+        prop_assert_eq!(answers(&b), answers(&straight));
+    }
 
     /// An unknown process that is seen only later, by arrival, is the one case in which a 404 is
     /// not kept: nobody asks for a process never seen. So 404s come after the first sighting here.
@@ -331,6 +415,9 @@ proptest! {
             turns & 1 == 0
         });
         prop_assert_eq!(answers(&by_two), answers(&straight));
+
+        // By rules that were written a second time, in SQL.
+        prop_assert_eq!(broken(&by_two), Vec::new());
 
         // Again: nothing changes but the ledger.
         let before = tables(&straight);

@@ -1,6 +1,7 @@
 //! The arguments of every command, with the help that teaches them.
 
 mod asking;
+mod care;
 mod recording;
 mod sql;
 
@@ -18,6 +19,7 @@ pub use asking::{
     AtArgs, ConcurrencyArgs, FailuresArgs, HistoryArgs, LifetimesArgs, PortsArgs, QuestionArgs,
     RolloutArgs, RoomsArgs, UsageArgs,
 };
+pub use care::{BackupArgs, MergeArgs, PruneArgs, VerifyArgs};
 pub use recording::{ConfigArgs, ImportArgs, RebuildArgs, SettingArgs, SyncArgs};
 pub use sql::SqlArgs;
 
@@ -107,6 +109,14 @@ pub enum Command {
     Sql(SqlArgs),
     /// Make anew what is kept beside the rows, so that questions over millions are quick
     Rebuild(RebuildArgs),
+    /// Copy the file while it is in use, and verify the copy
+    Backup(BackupArgs),
+    /// Check that the file is whole and says the same everywhere
+    Verify(VerifyArgs),
+    /// Remove processes that are older than anybody needs
+    Prune(PruneArgs),
+    /// Take the history that another collector recorded into this one
+    Merge(MergeArgs),
     /// Serve the API of a simulated fleet, or write its archive
     Simulate(SimulateArgs),
     /// Every setting, its value and where it comes from

@@ -6,7 +6,7 @@ use prochist::history::{CoverageGap, Row, WatermarkRow};
 
 use super::args::QuestionArgs;
 use super::failure::Failure;
-use super::output::{Format, Output, gaps, not_watched};
+use super::output::{Format, Output, gaps, not_watched, pruned};
 use super::table::printable;
 use super::{Done, history::open, human, status::advice};
 
@@ -57,6 +57,9 @@ pub fn run(args: &QuestionArgs, database: &Path, output: &Output) -> Result<Done
         output.prose(&text)?;
         for unwatched in &report.answer.coverage.unwatched {
             output.prose(&format!("{}\n", not_watched(unwatched)))?;
+        }
+        for line in pruned(&report.answer.coverage.pruned) {
+            output.prose(&format!("{line}\n"))?;
         }
         output.about_names(&report.answer);
         if report.answer.rows.is_empty() {

@@ -135,6 +135,15 @@ impl From<Error> for Failure {
             Error::ReadOnly { .. } => {
                 failure.hint("recording needs to write the file and its folder")
             }
+            Error::InUse { .. } => failure.hint(
+                "name another file; a history that is being recorded in, or was not closed, has a WAL beside it",
+            ),
+            Error::NotWhole { .. } => failure.hint(
+                "no copy was made, and an earlier backup is as it was; see `prochist verify`",
+            ),
+            Error::SameFile { .. } => {
+                failure.into_usage().hint("name the history that another collector recorded")
+            }
             Error::Lock { .. } => failure.hint("recording needs to write beside the database"),
             Error::Locked { .. } => Self {
                 kind: Kind::Busy,

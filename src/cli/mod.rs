@@ -15,6 +15,7 @@ const WARNING: &str = "\u{1b}[33mwarning:\u{1b}[0m";
 
 mod args;
 mod at;
+mod backup;
 mod beat;
 mod clock;
 mod concurrency;
@@ -31,8 +32,10 @@ mod human;
 mod import;
 mod lifetimes;
 mod log;
+mod merge;
 mod output;
 mod ports;
+mod prune;
 mod rebuild;
 mod records;
 mod report;
@@ -47,6 +50,7 @@ mod status;
 mod sync;
 mod table;
 mod usage;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -105,6 +109,10 @@ fn run(cli: Cli) -> Result<Done, Failure> {
         Command::Sql(args) => sql::run(&args, database, &output),
         Command::Status(args) => status::run(&args, &database()?, &output),
         Command::Rebuild(_) => rebuild::run(&database()?, &output),
+        Command::Backup(args) => backup::run(&args, &database()?, &output),
+        Command::Verify(_) => verify::run(&database()?, &output),
+        Command::Prune(args) => prune::run(&args, &database()?, &output),
+        Command::Merge(args) => merge::run(&args, &settings()?.database_to_record()?, &output),
         Command::Config(args) => config::run(&Settings::load(&global, &args.settings)?, &output),
         Command::Simulate(args) => simulate::run(&args, &output),
         // What the environment or a configuration names is a real history, and no place for a

@@ -1,11 +1,12 @@
 //! Answers on standard output in the format asked for; everything else on standard error.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
 use prochist::history::{
-    Answer, Coverage, NeverRecorded, Question, Row, Unwatched, Watched, Window,
+    Answer, Coverage, NeverRecorded, PrunedThen, Question, Row, Unwatched, Watched, Window,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -232,6 +233,9 @@ impl Output {
             let more = coverage.unwatched.len() - MOST_UNWATCHED;
             say!("{WARNING} and {more} more such stretches; see `prochist coverage`");
         }
+        for line in pruned(&coverage.pruned) {
+            say!("{WARNING} {line}");
+        }
         if answer.unseen > 0 {
             say!(
                 "{WARNING} {} counted on that nobody had seen for over an hour and that may have ended; see \
@@ -340,6 +344,32 @@ pub fn not_watched(unwatched: &Unwatched) -> String {
     }
 }
 
+/// What was on record and was pruned, in a line for each app.
+pub fn pruned(pruned: &[PrunedThen]) -> Vec<String> {
+    let mut apps: BTreeMap<&str, PrunedThen> = BTreeMap::new();
+    for then in pruned {
+        apps.entry(&then.app_id)
+            .and_modify(|sum| {
+                sum.since = sum.since.min(then.since);
+                sum.until = sum.until.max(then.until);
+                sum.processes += then.processes;
+            })
+            .or_insert_with(|| then.clone());
+    }
+    let line = |then: &PrunedThen| {
+        format!(
+            "{} of {}, from {} to {}, {} pruned, and {} missing here",
+            human::count(then.processes, "process", "processes"),
+            printable(&then.app_id),
+            then.since,
+            then.until,
+            if then.processes == 1 { "was" } else { "were" },
+            if then.processes == 1 { "is" } else { "are" },
+        )
+    };
+    apps.values().map(line).collect()
+}
+
 /// Names for people, the first few of them.
 fn some_of(names: &[String]) -> String {
     let first: Vec<String> = names
@@ -366,10 +396,12 @@ fn misspelt(never: &NeverRecorded) -> String {
     )
 }
 
-/// What may be missing is a warning, unless it was asked to count as a failure: a gap, or a stretch in
-/// which nothing looked.
+/// What may be missing is a warning, unless it was asked to count as a failure: a gap, a stretch in
+/// which nothing looked, or what was pruned.
 pub fn gaps(coverage: &Coverage, fail_on_gap: bool) -> Done {
-    if fail_on_gap && !(coverage.gaps.is_empty() && coverage.watched == Watched::All) {
+    let is_whole =
+        coverage.gaps.is_empty() && coverage.watched == Watched::All && coverage.pruned.is_empty();
+    if fail_on_gap && !is_whole {
         Done::Partial
     } else {
         Done::Whole

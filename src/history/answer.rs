@@ -9,7 +9,7 @@ use super::{Question, Reading, Unwatched, Watched, Window};
 use crate::Error;
 use crate::error::Doing;
 use crate::model::{Excluded, Phase, UtcMillis};
-use crate::store::to_time;
+use crate::store::{time, to_time};
 
 /// An answer; as JSON, one object.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -75,6 +75,24 @@ pub struct Coverage {
     pub watched: Watched,
     /// Stretches of the window in which nothing looked.
     pub unwatched: Vec<Unwatched>,
+    /// Of what had been on record, what was pruned, and touches the window and the filter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pruned: Vec<PrunedThen>,
+}
+
+/// Processes of an app that were on record and have been removed from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PrunedThen {
+    /// When the first of them was created.
+    pub since: UtcMillis,
+    /// When the last of them was gone.
+    pub until: UtcMillis,
+    /// The app.
+    pub app_id: String,
+    /// How many.
+    pub processes: u64,
+    /// When they were removed.
+    pub pruned_at: UtcMillis,
 }
 
 /// A gap as answers show it.
@@ -158,6 +176,7 @@ impl Reading<'_> {
             gaps: self.gaps_touching(about)?,
             watched,
             unwatched,
+            pruned: self.pruned_touching(about)?,
         })
     }
 
@@ -247,5 +266,38 @@ impl Reading<'_> {
             });
         }
         Ok(gaps)
+    }
+
+    /// In which regions they were, and of which deployments, is not known any more.
+    fn pruned_touching(&self, about: &Question) -> Result<Vec<PrunedThen>, Error> {
+        let filter = about.filter();
+        let (since, until) = (about.window.since_ms(), about.window.until_ms());
+        let mut statement = self
+            .db
+            .prepare_cached(
+                "SELECT since_ms, until_ms, app_id, processes, pruned_at_ms FROM prunings
+                 WHERE since_ms < :until AND until_ms >= :since
+                   AND (:apps IS NULL OR app_id IN (SELECT value FROM json_each(:apps)))
+                   AND (:regions IS NULL OR TRUE) AND (:deployments IS NULL OR TRUE)
+                 ORDER BY since_ms, app_id, pruned_at_ms",
+            )
+            .doing("read what was pruned")?;
+        let mut rows = statement
+            .query(&filter.and(&[(":since", &since), (":until", &until)])[..])
+            .doing("read what was pruned")?;
+        let mut pruned = Vec::new();
+        while let Some(row) = rows.next().doing("read what was pruned")? {
+            pruned.push(PrunedThen {
+                since: time(row, 0)?,
+                until: time(row, 1)?,
+                app_id: row.get(2).doing("read what was pruned")?,
+                processes: row
+                    .get::<_, i64>(3)
+                    .doing("read what was pruned")?
+                    .cast_unsigned(),
+                pruned_at: time(row, 4)?,
+            });
+        }
+        Ok(pruned)
     }
 }

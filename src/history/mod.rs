@@ -51,7 +51,7 @@ mod zombies;
 
 use std::path::{Path, PathBuf};
 
-pub use answer::{Answer, Coverage, CoverageGap, NeverRecorded, Row};
+pub use answer::{Answer, Coverage, CoverageGap, NeverRecorded, PrunedThen, Row};
 pub use at::{AtCountRow, AtRow};
 pub use bursts::{BurstOf, BurstRow};
 pub use compare::ComparisonRow;

@@ -36,9 +36,4 @@ FROM run u CROSS JOIN (SELECT 24 AS size UNION ALL SELECT 31) z
 WHERE u.result <> 'unfinished'
 GROUP BY 1, 2, 3, 4;
 
-INSERT INTO place
-SELECT app, region, deployment, count(*), sum(outcome = 'lost'), min(created_ms), max(created_ms),
-       min(first_seen_ms)
-FROM process GROUP BY 1, 2, 3;
-INSERT INTO placed (process_key) SELECT coalesce(max(process_key), 0) FROM process;
 INSERT INTO version_count SELECT count(*) FROM version;

@@ -11,9 +11,12 @@ use crate::error::Doing;
 
 /// The statements that fill the empty tables.
 const DERIVE: &str = include_str!("derive.sql");
+const DERIVE_PLACES: &str = include_str!("derive_places.sql");
 
 const EMPTY: &str = "DELETE FROM look_stretch; DELETE FROM look_count; DELETE FROM loose_look;
-     DELETE FROM loose_run; DELETE FROM look_group; DELETE FROM run_count; DELETE FROM place; DELETE FROM placed; DELETE FROM version_count;";
+     DELETE FROM loose_run; DELETE FROM look_group; DELETE FROM run_count; DELETE FROM version_count;";
+
+const DOING_PLACES: &str = "work out where there are processes";
 
 /// Each table, told so that the numbers of groups do not matter: which is met first is chance.
 const TABLES: [(&str, &str); 7] = [
@@ -93,8 +96,24 @@ pub(crate) fn rebuild_looks(db: &Connection) -> Result<(), Error> {
     db.execute_batch(EMPTY)
         .and_then(|()| db.execute_batch(DERIVE))
         .doing("work out when anything looked")?;
+    rebuild_places(db)
+}
+
+/// The part of it that processes make: where they are, and how fast they come.
+pub(super) fn rebuild_places(db: &Connection) -> Result<(), Error> {
+    db.execute_batch("DELETE FROM place; DELETE FROM placed;")
+        .and_then(|()| db.execute_batch(DERIVE_PLACES))
+        .doing(DOING_PLACES)?;
     forget_paces(db)?;
     keep_paces(db)
+}
+
+/// Leaves that to the rows, which tell the same more slowly, until it is worked out again: at the latest
+/// when the next run ends. For whoever removes processes in more than one transaction.
+pub(super) fn forget_places(db: &Connection) -> Result<(), Error> {
+    db.execute_batch("DELETE FROM place; UPDATE placed SET process_key = 0;")
+        .doing(DOING_PLACES)?;
+    forget_paces(db)
 }
 
 /// So many more versions are on record, or fewer.

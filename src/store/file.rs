@@ -21,7 +21,7 @@ mod embedded {
 pub const APPLICATION_ID: i32 = 0x7068_7374;
 
 /// The latest schema that this version of the library knows: the number of migrations.
-pub const SCHEMA_VERSION: i64 = 6;
+pub const SCHEMA_VERSION: i64 = 7;
 
 /// One page of the smallest size: SQLite would take less for an empty database.
 const SMALLEST_DATABASE_BYTES: u64 = 512;
@@ -167,8 +167,22 @@ fn is_denied(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether something is in the WAL that is not yet in the file.
-fn has_wal(path: &Path) -> bool {
+pub(super) fn has_wal(path: &Path) -> bool {
     fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0)
+}
+
+/// Opens a file that nobody else has open, without leaving a trace beside it.
+pub(super) fn open_unchanging(path: &Path) -> Result<Connection, Error> {
+    connect_unchanging(path).map_err(|source| open_error(path, source))
+}
+
+fn connect_unchanging(path: &Path) -> Result<Connection, rusqlite::Error> {
+    Connection::open_with_flags(
+        immutable(path),
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
 }
 
 /// The file as a URI that says that nobody changes it. Names need not be UTF-8, and a root may be
@@ -223,14 +237,9 @@ pub(super) fn look(path: &Path) -> Result<Found, Error> {
             path: path.to_owned(),
         });
     }
-    let id: i32 = Connection::open_with_flags(
-        immutable(path),
-        OpenFlags::SQLITE_OPEN_READ_ONLY
-            | OpenFlags::SQLITE_OPEN_URI
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .and_then(|file| file.pragma_query_value(None, "application_id", |row| row.get(0)))
-    .map_err(|source| unreadable(path, source))?;
+    let id: i32 = connect_unchanging(path)
+        .and_then(|file| file.pragma_query_value(None, "application_id", |row| row.get(0)))
+        .map_err(|source| unreadable(path, source))?;
     if id == APPLICATION_ID {
         Ok(Found::Ours)
     } else {
@@ -273,33 +282,70 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
 /// ever finds half a one: neither another recorder that starts at the same time, nor anybody after
 /// a kill. Where another was quicker, its file stays.
 fn create(path: &Path) -> Result<(), Error> {
-    let at_work = beside(path, &format!(".new-{}-{}", std::process::id(), serial()));
-    let made = create_file(&at_work, path)
-        .and_then(|()| {
-            let mut connection =
-                Connection::open_with_flags(&at_work, OpenFlags::SQLITE_OPEN_READ_WRITE)
-                    .map_err(|source| open_error(path, source))?;
-            connection
-                .busy_timeout(BUSY_TIMEOUT)
-                .and_then(|()| lay_out(&connection))
-                .map_err(|source| open_error(path, source))?;
-            migrate(&mut connection, path)?;
-            // Closing it empties its WAL.
-            connection
-                .close()
-                .map_err(|(_, source)| open_error(path, source))
-        })
-        .and_then(|()| match fs::hard_link(&at_work, path) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-            // Not every file system has links.
-            Err(_) if !path.exists() => {
-                fs::rename(&at_work, path).map_err(|e| not_writable(path, e))
-            }
-            Err(_) | Ok(()) => Ok(()),
-        });
-    // Whatever is left of it, if anything, is of no use to anybody.
-    let _ = fs::remove_file(&at_work);
-    made
+    let new = NewFile::create(path)?;
+    let mut connection = Connection::open_with_flags(new.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(|source| open_error(path, source))?;
+    connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .and_then(|()| lay_out(&connection))
+        .map_err(|source| open_error(path, source))?;
+    migrate(&mut connection, path)?;
+    // Closing it empties its WAL.
+    connection
+        .close()
+        .map_err(|(_, source)| open_error(path, source))?;
+    match fs::hard_link(new.path(), path) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        // Not every file system has links.
+        Err(_) if !path.exists() => fs::rename(new.path(), path).map_err(|e| not_writable(path, e)),
+        Err(_) | Ok(()) => Ok(()),
+    }?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// A file that is made under another name, beside the one that it is for, and that goes away with this
+/// unless it got its own.
+pub(super) struct NewFile {
+    at_work: PathBuf,
+}
+
+impl NewFile {
+    /// An empty one that only its owner may read; errors speak of `path`, for which it is made.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let at_work = beside(path, &format!(".new-{}-{}", std::process::id(), serial()));
+        create_file(&at_work, path)?;
+        Ok(Self { at_work })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.at_work
+    }
+}
+
+impl Drop for NewFile {
+    /// Whatever is left of it, if anything, is of no use to anybody.
+    fn drop(&mut self) {
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            let _ = fs::remove_file(beside(&self.at_work, suffix));
+        }
+    }
+}
+
+/// Whether both names lead to one file.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let resolved = |path: &Path| fs::canonicalize(path).ok();
+    resolved(one).is_some_and(|one| resolved(other).as_ref() == Some(&one))
+}
+
+/// So that a name that was given outlives a power failure. Where it cannot be done, as on file systems
+/// that have no such thing, the name is there for all but that.
+pub(super) fn sync_folder(path: &Path) {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 /// Tells apart those that are made at once by one process.
@@ -314,7 +360,6 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// An empty file that only its owner may read; an error speaks of `path`, for which it is made.
 fn create_file(at_work: &Path, path: &Path) -> Result<(), Error> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

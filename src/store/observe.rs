@@ -237,7 +237,14 @@ impl Recorder {
         // Whoever comes late once mostly comes late again, within the same version.
         let runs = match tracked.late.take() {
             Some(run) if run.says(at_ms, process) => vec![run],
-            _ => load_versions(db, tracked)?,
+            _ => {
+                let mut runs = load_versions(db, &tracked.latest.process_id)?;
+                if let Some(latest) = runs.last_mut() {
+                    // The file learns only at the snapshot's end how late the stream has seen it.
+                    latest.last_ms = tracked.last_seen_ms;
+                }
+                runs
+            }
         };
         let key = tracked.key;
         let woven = weave(
@@ -271,8 +278,8 @@ impl Recorder {
         }
     }
 
-    /// Replaces all versions of a process, after a late observation has changed their order.
-    fn rewrite(
+    /// Replaces all versions of a process, after late observations have changed their order.
+    pub(super) fn rewrite(
         &mut self,
         db: &Connection,
         tracked: &mut Tracked,

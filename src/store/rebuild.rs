@@ -12,12 +12,12 @@ use crate::error::Doing;
 /// of a second at the most.
 const AT_ONCE: u64 = 8;
 
-/// How far making segments has come, in keys of processes.
+/// How far something that goes through all processes has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Up to this one segments are made.
+    /// So many are done with.
     pub done: u64,
-    /// The last one there is. The latest few are left for later.
+    /// Of so many.
     pub of: u64,
 }
 
@@ -68,14 +68,14 @@ impl Store {
         }
     }
 
-    fn in_transaction<T>(
+    pub(super) fn in_transaction<T>(
         &self,
         what: impl FnOnce(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let db = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
-            .doing("begin to make segments")?;
+            .doing("begin to write")?;
         let done = what(&db)?;
-        db.commit().doing("store segments")?;
+        db.commit().doing("commit what was written")?;
         Ok(done)
     }
 }

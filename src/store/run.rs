@@ -119,7 +119,8 @@ impl Store {
         let run_id = self
             .connection
             .prepare_cached(
-                "INSERT INTO run (kind, source, started_ms) VALUES (:kind, :source, :started)",
+                "INSERT INTO run (kind, source, started_ms, uid)
+                 VALUES (:kind, :source, :started, random())",
             )
             .and_then(|mut statement| {
                 statement.insert(named_params! {

@@ -6,7 +6,6 @@ use rusqlite::{Connection, named_params, params};
 
 use super::derived::count_versions;
 use super::rows::{STATE_COLUMNS, STATE_WIDTH, process_from_row};
-use super::tracked::Tracked;
 use super::weave::VersionRun;
 use super::words::StateIds;
 use crate::Error;
@@ -130,8 +129,8 @@ pub(super) fn delete_versions(db: &Connection, process_key: i64) -> Result<(), E
     count_versions(db, -(gone as i64))
 }
 
-/// All versions of a process, in order.
-pub(super) fn load_versions(db: &Connection, tracked: &Tracked) -> Result<Vec<VersionRun>, Error> {
+/// All versions of a process, in order, as the file has them.
+pub(super) fn load_versions(db: &Connection, process_id: &str) -> Result<Vec<VersionRun>, Error> {
     let mut statement = db
         .prepare_cached(&format!(
             "SELECT {STATE_COLUMNS}, first_seen_at_ms, last_seen_at_ms
@@ -139,7 +138,7 @@ pub(super) fn load_versions(db: &Connection, tracked: &Tracked) -> Result<Vec<Ve
         ))
         .doing("read versions")?;
     let mut rows = statement
-        .query(named_params! { ":process_id": tracked.latest.process_id })
+        .query(named_params! { ":process_id": process_id })
         .doing("read versions")?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next().doing("read versions")? {
@@ -148,10 +147,6 @@ pub(super) fn load_versions(db: &Connection, tracked: &Tracked) -> Result<Vec<Ve
             first_ms: row.get(STATE_WIDTH).doing("read versions")?,
             last_ms: row.get(STATE_WIDTH + 1).doing("read versions")?,
         });
-    }
-    if let Some(latest) = runs.last_mut() {
-        // The file learns only at the snapshot's end how late the stream has seen it.
-        latest.last_ms = tracked.last_seen_ms;
     }
     Ok(runs)
 }

@@ -47,18 +47,41 @@ pub(super) fn weave<E>(
         let known = run.first_ms == at_ms || run.last_ms == at_ms || was_seen_at()?;
         return Ok(if known { Woven::Known } else { Woven::Within });
     }
+    let mut states: Vec<&Process> = runs.iter().map(|run| &run.state).collect();
+    states.push(state);
+    let mut seen = observations(runs, seen_ms()?, 0);
+    seen.push((at_ms, states.len() - 1));
+    Ok(Woven::Versions(cut(seen, &states)))
+}
+
+/// The versions of all observations of two records of one process: of each its runs, in order, and the
+/// moments at which it was observed, in order and without repetition. Moments in no run are none.
+pub(super) fn unite(
+    (runs, seen_ms): (&[VersionRun], Vec<i64>),
+    (others, others_seen_ms): (&[VersionRun], Vec<i64>),
+) -> Vec<VersionRun> {
+    let states: Vec<&Process> = runs.iter().chain(others).map(|run| &run.state).collect();
+    let mut seen = observations(runs, seen_ms, 0);
+    seen.extend(observations(others, others_seen_ms, runs.len()));
+    cut(seen, &states)
+}
+
+/// Which run was observed when, as its number, of which the first is given.
+fn observations(runs: &[VersionRun], seen_ms: Vec<i64>, first: usize) -> Vec<(i64, usize)> {
     let mut seen = Vec::new();
     let mut over = 0;
-    for at in seen_ms()? {
+    for at in seen_ms {
         // Both are in order of time; several runs may share a moment.
         over += runs[over..].partition_point(|run| run.last_ms < at);
         let now = runs.iter().enumerate().skip(over);
         let now = now.take_while(|(_, run)| run.first_ms <= at);
-        seen.extend(now.map(|(index, _)| (at, index)));
+        seen.extend(now.map(|(index, _)| (at, first + index)));
     }
-    let mut states: Vec<&Process> = runs.iter().map(|run| &run.state).collect();
-    states.push(state);
-    seen.push((at_ms, states.len() - 1));
+    seen
+}
+
+/// Cuts observations, by the numbers of their states, into maximal runs.
+fn cut(mut seen: Vec<(i64, usize)>, states: &[&Process]) -> Vec<VersionRun> {
     seen.sort_by(|a, b| {
         a.0.cmp(&b.0)
             .then_with(|| states[a.1].cmp(states[b.1]))
@@ -75,7 +98,7 @@ pub(super) fn weave<E>(
             }),
         }
     }
-    Ok(Woven::Versions(woven))
+    woven
 }
 
 #[cfg(test)]
@@ -120,6 +143,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn two_records_united_give_the_versions_of_the_definition(
+            one in prop::collection::btree_set((0..12_i64, 0..3_i64), 1..20),
+            other in prop::collection::btree_set((0..12_i64, 0..3_i64), 1..20),
+        ) {
+            let record = |observations: &BTreeSet<(i64, i64)>| {
+                let runs: Vec<VersionRun> = versions_by_definition(observations)
+                    .into_iter()
+                    .map(|(first_ms, last_ms, rooms)| VersionRun { first_ms, last_ms, state: state(rooms) })
+                    .collect();
+                let seen: BTreeSet<i64> = observations.iter().map(|&(at, _)| at).collect();
+                (runs, seen.into_iter().collect::<Vec<i64>>())
+            };
+            let ((runs, seen), (others, others_seen)) = (record(&one), record(&other));
+            let got: Vec<_> = unite((&runs, seen), (&others, others_seen))
+                .iter()
+                .map(|run| (run.first_ms, run.last_ms, run.state.rooms_allocated))
+                .collect();
+            prop_assert_eq!(got, versions_by_definition(&(&one | &other)));
+        }
+
         #[test]
         fn any_order_of_arrival_gives_the_versions_of_the_definition(
             observations in prop::collection::vec((0..12_i64, 0..3_i64), 1..40)

@@ -1,0 +1,38 @@
+-- What taking care of the file needs to know: what was removed from it, and which runs two files share.
+
+-- What was pruned. The rows of old processes may be removed, and from then on an answer about their time
+-- would be silently incomplete. So it is kept which stretch of time they lived in, and how many they were.
+CREATE TABLE pruned (
+    -- When the pruning began, by the clock of whoever did it.
+    pruned_ms        INTEGER NOT NULL,
+    app              INTEGER NOT NULL REFERENCES word,
+    -- Those were pruned that had ended, and were last seen, before.
+    before_ms        INTEGER NOT NULL,
+    processes        INTEGER NOT NULL,
+    versions         INTEGER NOT NULL,
+    -- From the first creation until the last of them was gone: its end, or its last sighting if later.
+    first_created_ms INTEGER NOT NULL,
+    last_gone_ms     INTEGER NOT NULL,
+    PRIMARY KEY (pruned_ms, app)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW prunings AS
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', p.pruned_ms / 1000.0, 'unixepoch') AS pruned_at,
+       a.text AS app_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', p.before_ms / 1000.0, 'unixepoch') AS ended_before,
+       p.processes,
+       p.versions,
+       strftime('%Y-%m-%dT%H:%M:%fZ', p.first_created_ms / 1000.0, 'unixepoch') AS since,
+       strftime('%Y-%m-%dT%H:%M:%fZ', p.last_gone_ms / 1000.0, 'unixepoch') AS until,
+       p.pruned_ms AS pruned_at_ms,
+       p.before_ms AS ended_before_ms,
+       p.first_created_ms AS since_ms,
+       p.last_gone_ms AS until_ms
+FROM pruned p
+JOIN word a ON a.word_id = p.app;
+
+-- Tells a run from all others, in whatever file it is, so that a history that was merged before can be
+-- merged again. Chance gives it.
+ALTER TABLE run ADD COLUMN uid INTEGER;
+UPDATE run SET uid = random();
+CREATE UNIQUE INDEX run_uid ON run (uid);

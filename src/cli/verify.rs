@@ -1,0 +1,66 @@
+//! `prochist verify`.
+
+use std::path::Path;
+
+use prochist::Check;
+use serde::Serialize;
+
+use super::Done;
+use super::failure::Failure;
+use super::import::progress_bar;
+use super::output::Output;
+
+pub fn run(database: &Path, output: &Output) -> Result<Done, Failure> {
+    drop(super::history::open(database)?);
+    let bar = progress_bar(Some(0), "{msg} {wide_bar} {human_pos}/{human_len} {eta}");
+    bar.set_message("verifying");
+    let checks = prochist::verify(database, |progress| {
+        bar.set_length(progress.of);
+        bar.set_position(progress.done);
+    })?;
+    bar.finish_and_clear();
+    let rows: Vec<CheckRow> = checks.iter().map(CheckRow::from).collect();
+    output.rows(
+        CheckRow::FIELDS,
+        CheckRow::FIELDS,
+        &rows,
+        &serde_json::json!({ "rows": rows }),
+    )?;
+    let broken: Vec<&Check> = checks.iter().filter(|check| check.broken > 0).collect();
+    let Some(first) = broken.first() else {
+        return Ok(Done::Whole);
+    };
+    let is_derived = |check: &&Check| matches!(check.name, "segments" | "looks");
+    let failure = Failure::new(format!(
+        "history database {database:?} does not hold that {} ({})",
+        first.rule,
+        first.example.as_deref().unwrap_or("somewhere"),
+    ));
+    Err(failure.hint(match broken.iter().all(is_derived) {
+        true => "`prochist rebuild` makes that anew from the rows, which are in order",
+        false => "keep a copy of the file as it is, and restore the latest backup that `prochist verify` passes",
+    }))
+}
+
+#[derive(Serialize)]
+struct CheckRow {
+    check: &'static str,
+    broken: u64,
+    rule: &'static str,
+    example: Option<String>,
+}
+
+impl CheckRow {
+    const FIELDS: &'static [&'static str] = &["check", "broken", "rule", "example"];
+}
+
+impl From<&Check> for CheckRow {
+    fn from(check: &Check) -> Self {
+        Self {
+            check: check.name,
+            broken: check.broken,
+            rule: check.rule,
+            example: check.example.clone(),
+        }
+    }
+}

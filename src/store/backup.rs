@@ -1,0 +1,117 @@
+//! A copy of the file as it stands at one moment, while others record: made under another name, verified,
+//! and only then given its own.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use super::Progress;
+use super::file::{Found, NewFile, has_wal, is_same_file, look, open_to_read, sync_folder};
+use super::verify::{Check, verify_copy};
+use crate::Error;
+use crate::error::Doing;
+
+/// So many pages are copied between two reports: 4 MiB of the usual size.
+const PAGES_AT_ONCE: i32 = 1024;
+
+/// A copy that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackedUp {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What was verified of it, all of which holds.
+    pub checks: Vec<Check>,
+}
+
+/// Copies the history database at `from` to `to`, with mode 0600, as it stands at one moment. Others may
+/// record meanwhile. What was at `to` stays there until the copy is whole, verified and on the disk, and is
+/// then replaced in one step; it must be a history database, too, and none that is in use.
+///
+/// `progress` is told of pages copied, then of checks done with.
+///
+/// ```
+/// use prochist::{History, Store};
+/// # let folder = tempfile::tempdir()?;
+/// # let (path, copy) = (folder.path().join("history.db"), folder.path().join("backup.db"));
+/// Store::open(&path)?;
+/// prochist::back_up(&path, &copy, |_| ())?;
+/// assert_eq!(History::open(&copy)?.status()?.rows[0].processes, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those of opening `from` to read; [`Error::NotOurs`], [`Error::NotSqlite`], [`Error::NoFolder`],
+/// [`Error::ReadOnly`] or [`Error::Unreadable`] of `to`; [`Error::InUse`] if `to` has a WAL, or is the very
+/// file to be copied; [`Error::NotWhole`] if the copy does not pass; [`Error::Sqlite`]. Whatever was at `to`
+/// is then as it was.
+pub fn back_up(
+    from: &Path,
+    to: &Path,
+    mut progress: impl FnMut(Progress),
+) -> Result<BackedUp, Error> {
+    let source = open_to_read(from)?;
+    if let Found::Ours | Found::Blank = look(to)? {
+        // A WAL that is there would be taken for the copy's.
+        if is_same_file(from, to) || has_wal(to) {
+            return Err(Error::InUse {
+                path: to.to_owned(),
+            });
+        }
+    }
+    let made = NewFile::create(to)?;
+    copy(&source, made.path(), &mut progress)?;
+    let checks = verify_copy(made.path(), &mut progress)?;
+    if let Some(check) = checks.iter().find(|check| check.broken > 0) {
+        return Err(Error::NotWhole {
+            path: from.to_owned(),
+            what: check.example.clone().unwrap_or_default(),
+            rule: check.rule,
+        });
+    }
+    let unreadable = |source| Error::Unreadable {
+        path: to.to_owned(),
+        source,
+    };
+    let bytes = File::open(made.path())
+        .and_then(|file| {
+            file.sync_all()?;
+            Ok(file.metadata()?.len())
+        })
+        .map_err(unreadable)?;
+    fs::rename(made.path(), to).map_err(unreadable)?;
+    sync_folder(to);
+    Ok(BackedUp { bytes, checks })
+}
+
+fn copy(source: &Connection, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+    const DOING: &str = "copy the file";
+    // Held until the end, so that every page is of one moment and nobody's commit starts it over.
+    let _moment = source.unchecked_transaction().doing(DOING)?;
+    source
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .doing(DOING)?;
+    let mut copy =
+        Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE).doing(DOING)?;
+    let backup = Backup::new(source, &mut copy).doing(DOING)?;
+    loop {
+        let step = backup.step(PAGES_AT_ONCE).doing(DOING)?;
+        let pages = backup.progress();
+        let count = |pages: i32| u64::from(pages.max(0).cast_unsigned());
+        progress(Progress {
+            done: count(pages.pagecount - pages.remaining),
+            of: count(pages.pagecount),
+        });
+        match step {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {}
+            // Nobody else has the copy, and the file is being read.
+            _ => {
+                return Err(Error::InUse {
+                    path: to.to_owned(),
+                });
+            }
+        }
+    }
+}
