@@ -216,6 +216,22 @@ fn whole_processes_that_ended_before_are_pruned_and_told_of() {
 }
 
 #[test]
+fn what_was_pruned_comes_back_from_a_backup() {
+    let folder = TempDir::new().unwrap();
+    let path = recorded(&folder);
+    let (backup, before) = (folder.path().join("backup.db"), answers(&path));
+    prochist::back_up(&path, &backup, |_| ()).unwrap();
+    let mut store = Store::open(&path).unwrap();
+    store.prune(at(20_000), now(), |_| ()).unwrap();
+    let merged = store.merge(&backup, "backup.db", now, |_| ()).unwrap();
+    drop(store);
+    // Nineteen lives, each seen twice, and the lost one.
+    assert_eq!((merged.processes_new, merged.processes_seen), (20, 39));
+    assert_eq!(answers(&path), before);
+    assert_eq!(broken(&path), Vec::new());
+}
+
+#[test]
 fn a_history_of_which_all_is_pruned_goes_on() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("history.db");

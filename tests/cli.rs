@@ -6,6 +6,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/care.rs"]
+mod care;
 #[path = "cli/config.rs"]
 mod config;
 #[path = "cli/cron.rs"]

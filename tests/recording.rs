@@ -373,6 +373,14 @@ proptest! {
         merge(&b, &a);
         prop_assert_eq!(broken(&b), Vec::new());
         prop_assert_eq!(answers(&b), answers(&straight));
+
+        // What was pruned comes back, though all the runs that saw it are known.
+        let cut = at(100 * (turns % 15) as i64);
+        Store::open(&b).unwrap().prune(cut, at(3), |_| ()).unwrap();
+        prop_assert_eq!(broken(&b), Vec::new());
+        merge(&b, &a);
+        prop_assert_eq!(broken(&b), Vec::new());
+        prop_assert_eq!(answers(&b), answers(&straight));
     }
 
     /// An unknown process that is seen only later, by arrival, is the one case in which a 404 is

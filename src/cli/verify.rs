@@ -5,10 +5,10 @@ use std::path::Path;
 use prochist::Check;
 use serde::Serialize;
 
-use super::Done;
 use super::failure::Failure;
 use super::import::progress_bar;
-use super::output::Output;
+use super::output::{Format, Output};
+use super::{Done, human};
 
 pub fn run(database: &Path, output: &Output) -> Result<Done, Failure> {
     drop(super::history::open(database)?);
@@ -19,14 +19,20 @@ pub fn run(database: &Path, output: &Output) -> Result<Done, Failure> {
         bar.set_position(progress.done);
     })?;
     bar.finish_and_clear();
-    let rows: Vec<CheckRow> = checks.iter().map(CheckRow::from).collect();
-    output.rows(
-        CheckRow::FIELDS,
-        CheckRow::FIELDS,
-        &rows,
-        &serde_json::json!({ "rows": rows }),
-    )?;
     let broken: Vec<&Check> = checks.iter().filter(|check| check.broken > 0).collect();
+    // People need no list of what is well.
+    let told = match output.format() {
+        Format::Table => broken.clone(),
+        _ => checks.iter().collect(),
+    };
+    let rows: Vec<CheckRow> = told.into_iter().map(CheckRow::from).collect();
+    if rows.is_empty() {
+        let checks = human::count(checks.len() as u64, "check", "checks");
+        output.prose(&format!("whole: {checks}, and nothing is broken\n"))?;
+    } else {
+        let whole = serde_json::json!({ "rows": rows });
+        output.rows(CheckRow::FIELDS, CheckRow::FIELDS, &rows, &whole)?;
+    }
     let Some(first) = broken.first() else {
         return Ok(Done::Whole);
     };

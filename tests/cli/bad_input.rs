@@ -465,7 +465,7 @@ fn files_that_are_no_history_of_ours() {
         (
             "newer",
             newer,
-            "has schema 99, and this prochist knows up to 6",
+            "has schema 99, and this prochist knows up to 7",
         ),
     ] {
         std::fs::write(place.database(), &bytes).unwrap();

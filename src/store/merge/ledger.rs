@@ -173,10 +173,17 @@ impl Merge<'_> {
             let (id, source): (i64, String) = (row.get(0).doing(DOING)?, row.get(1).doing(DOING)?);
             let mut app: Value = row.get(2).doing(DOING)?;
             self.reword(&mut app)?;
-            let mut new = self.new_snapshots(id, runs)?;
-            if !runs.went_on.is_empty() {
-                new = self.not_here_yet(new, &app, &runs.went_on)?;
+            let [mut known, others] = self.snapshots(id, runs)?;
+            let mut new = Vec::new();
+            for (at_ms, run_id) in others {
+                // Of a run that went on, some is here.
+                let is_here = runs.went_on.contains(&run_id)
+                    && self.stream_with(at_ms, run_id, &app)?.is_some();
+                let snapshots = if is_here { &mut known } else { &mut new };
+                snapshots.push((at_ms, run_id));
             }
+            known.sort_unstable();
+            self.known_snapshots.insert(id, known);
             let Some((last_new, _)) = new.last() else {
                 continue;
             };
@@ -199,8 +206,8 @@ impl Merge<'_> {
         Ok(streams)
     }
 
-    /// When a stream of theirs has something new, and by which run of ours.
-    fn new_snapshots(&self, stream: i64, runs: &Runs) -> Result<Vec<(i64, i64)>, Error> {
+    /// The snapshots of a stream of theirs, by our runs: those of runs of which all is here, and others.
+    fn snapshots(&self, stream: i64, runs: &Runs) -> Result<[Vec<(i64, i64)>; 2], Error> {
         let all: Vec<(i64, i64)> = self
             .theirs
             .prepare_cached(
@@ -212,38 +219,85 @@ impl Merge<'_> {
                 statement.query_map([stream], read)?.collect()
             })
             .doing(DOING)?;
-        let new = all.into_iter().filter(|(_, run)| !runs.known.contains(run));
-        let new = new.filter_map(|(at_ms, run)| Some((at_ms, *runs.ids.get(&run)?)));
-        Ok(new.collect())
+        let (known, others): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|(_, run)| runs.known.contains(run));
+        let by_ours = |snapshots: Vec<(i64, i64)>| {
+            let ours = snapshots
+                .into_iter()
+                .filter_map(|(at_ms, run)| Some((at_ms, *runs.ids.get(&run)?)));
+            ours.collect()
+        };
+        Ok([by_ours(known), by_ours(others)])
     }
 
-    /// Snapshots without those that are here.
-    fn not_here_yet(
-        &self,
-        snapshots: Vec<(i64, i64)>,
-        app: &Value,
-        went_on: &HashSet<i64>,
-    ) -> Result<Vec<(i64, i64)>, Error> {
-        let mut new = Vec::new();
-        for (at_ms, run_id) in snapshots {
-            let is_here = went_on.contains(&run_id)
-                && self
-                    .ours
-                    .prepare_cached(
-                        "SELECT EXISTS (SELECT 1 FROM snapshot n JOIN stream t USING (stream_id)
-                                        WHERE n.observed_at_ms = :at AND n.run_id = :run
-                                          AND t.app IS :app)",
-                    )
-                    .and_then(|mut statement| {
-                        let params = named_params! { ":at": at_ms, ":run": run_id, ":app": app };
-                        statement.query_row(params, |row| row.get(0))
-                    })
-                    .doing(DOING)?;
-            if !is_here {
-                new.push((at_ms, run_id));
+    /// Which of our streams has the snapshot of a run.
+    fn stream_with(&self, at_ms: i64, run_id: i64, app: &Value) -> Result<Option<i64>, Error> {
+        self.ours
+            .prepare_cached(
+                "SELECT n.stream_id FROM snapshot n JOIN stream t USING (stream_id)
+                 WHERE n.observed_at_ms = :at AND n.run_id = :run AND t.app IS :app
+                 ORDER BY n.stream_id LIMIT 1",
+            )
+            .and_then(|mut statement| {
+                let params = named_params! { ":at": at_ms, ":run": run_id, ":app": app };
+                statement.query_row(params, |row| row.get(0)).optional()
+            })
+            .doing(DOING)
+    }
+
+    /// The part of a sighting of theirs at snapshots that were here before, by our streams.
+    pub(super) fn known_sightings(
+        &mut self,
+        stream: i64,
+        first_ms: i64,
+        last_ms: Option<i64>,
+    ) -> Result<Vec<(i64, Vec<i64>)>, Error> {
+        let places = match self.places.get(&stream) {
+            Some(places) => places,
+            None => {
+                let places = self.places_of(stream)?;
+                self.places.entry(stream).or_insert(places)
+            }
+        };
+        let from = places.partition_point(|(at, _)| *at < first_ms);
+        let until = match last_ms {
+            Some(last_ms) => places.partition_point(|(at, _)| *at <= last_ms),
+            None => places.len(),
+        };
+        let mut parts: Vec<(i64, Vec<i64>)> = Vec::new();
+        for (at_ms, ours) in places.get(from..until).unwrap_or_default() {
+            match parts.last_mut() {
+                Some((id, part)) if id == ours => part.push(*at_ms),
+                _ => parts.push((*ours, vec![*at_ms])),
             }
         }
-        Ok(new)
+        Ok(parts)
+    }
+
+    /// In which of our streams the moments of one of theirs were before, in order of time.
+    fn places_of(&mut self, stream: i64) -> Result<Vec<(i64, i64)>, Error> {
+        let mut app: Value = self
+            .theirs
+            .query_row(
+                "SELECT app FROM stream WHERE stream_id = ?1",
+                [stream],
+                |row| row.get(0),
+            )
+            .doing(DOING)?;
+        self.reword(&mut app)?;
+        let mut places = Vec::new();
+        for (at_ms, run_id) in self
+            .known_snapshots
+            .get(&stream)
+            .cloned()
+            .unwrap_or_default()
+        {
+            if let Some(ours) = self.stream_with(at_ms, run_id, &app)? {
+                places.push((at_ms, ours));
+            }
+        }
+        Ok(places)
     }
 
     /// A stream that is over. It gets a number below all others, so that a source that is recorded here goes

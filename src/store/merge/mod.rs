@@ -88,6 +88,10 @@ struct Merge<'m> {
     recorded: Recorded,
     /// Our numbers of their texts.
     words: HashMap<i64, i64>,
+    /// By their streams, the moments that were here before, and by which runs of ours.
+    known_snapshots: HashMap<i64, Vec<(i64, i64)>>,
+    /// By their streams, once it was needed: in which of our streams these moments are.
+    places: HashMap<i64, Vec<(i64, i64)>>,
 }
 
 impl<'m> Merge<'m> {
@@ -100,6 +104,8 @@ impl<'m> Merge<'m> {
             recorder,
             recorded: Recorded::default(),
             words: HashMap::from([(NO_WORD, NO_WORD)]),
+            known_snapshots: HashMap::new(),
+            places: HashMap::new(),
         })
     }
 

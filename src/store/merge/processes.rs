@@ -62,21 +62,15 @@ impl Merge<'_> {
         process_id: &str,
         streams: &Streams,
     ) -> Result<(), Error> {
-        let sightings = self.their_sightings(their_key)?;
-        let new: Vec<(i64, &[i64])> = sightings
-            .iter()
-            .filter_map(|(stream, first_ms, last_ms)| {
-                let stream = streams.get(stream)?;
-                Some((stream.id, stream.part(*first_ms, *last_ms)?))
-            })
-            .collect();
-        let seen_ms = ordered(new.iter().map(|(_, moments)| *moments));
+        let here = self.recorder.load(self.ours, process_id)?;
+        let new = self.new_sightings(their_key, streams, here.is_none())?;
+        let seen_ms = ordered(new.iter().map(|(_, moments)| moments.as_slice()));
         let Some(last_ms) = seen_ms.last().copied() else {
             return Ok(());
         };
         self.recorded.processes_seen += seen_ms.len() as u64;
         let theirs = load_versions(self.theirs, process_id)?;
-        let (mut tracked, ours, our_moments) = match self.recorder.load(self.ours, process_id)? {
+        let (mut tracked, ours, our_moments) = match here {
             Some(tracked) => {
                 let ours = load_versions(self.ours, process_id)?;
                 let seen = moments(self.ours, tracked.key)?;
@@ -89,8 +83,8 @@ impl Merge<'_> {
         };
         let is_known = !ours.is_empty();
         let united = unite((&ours, our_moments), (&theirs, seen_ms));
-        for (stream, part) in new {
-            self.sight(tracked.key, stream, part)?;
+        for (stream, part) in &new {
+            self.sight(tracked.key, *stream, part)?;
         }
         tracked.last_seen_ms = tracked.last_seen_ms.max(last_ms);
         tracked.differs_in(Unwritten::Seen);
@@ -102,6 +96,29 @@ impl Merge<'_> {
         }
         self.recorder.roster.add(tracked);
         Ok(())
+    }
+
+    /// When a process was seen, by our streams: at what is new of theirs, and, of a process that is not here
+    /// (any more: it may have been pruned), at what is here already, too.
+    fn new_sightings(
+        &mut self,
+        their_key: i64,
+        streams: &Streams,
+        is_missing: bool,
+    ) -> Result<Vec<(i64, Vec<i64>)>, Error> {
+        let mut new = Vec::new();
+        for (id, first_ms, last_ms) in self.their_sightings(their_key)? {
+            let stream = streams.get(&id);
+            if let Some(stream) = stream
+                && let Some(part) = stream.part(first_ms, last_ms)
+            {
+                new.push((stream.id, part.to_vec()));
+            }
+            if is_missing {
+                new.extend(self.known_sightings(id, first_ms, last_ms)?);
+            }
+        }
+        Ok(new)
     }
 
     fn their_sightings(&self, key: i64) -> Result<Vec<(i64, i64, Option<i64>)>, Error> {

@@ -81,7 +81,7 @@ fn coverage_and_status_of_imports() {
         ("set_aside", json!(0)),
         ("gaps", json!(0)),
         ("failed_syncs_in_a_row", json!(0)),
-        ("schema_version", json!(6)),
+        ("schema_version", json!(7)),
         // Seven of app a and five of app b: never ten.
         ("longest_safe_interval_ms", Value::Null),
     ] {
