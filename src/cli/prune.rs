@@ -28,7 +28,10 @@ pub fn run(args: &PruneArgs, database: &Path, output: &Output) -> Result<Done, F
         Store::open(database)?.prunable(before, progress)?
     } else {
         let _lock = Lock::acquire(database)?;
-        Store::open(database)?.prune(before, now, progress)?
+        let mut store = Store::open(database)?;
+        // What a power failure brings back is pruned by the next run.
+        store.force_commits(false)?;
+        store.prune(before, now, progress)?
     };
     bar.finish_and_clear();
     tell(&pruned, before, args.dry_run, output)?;
