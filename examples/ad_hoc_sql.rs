@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("Mean lifetime by region of those that lived a minute, by History::sql:");
     let limits = SqlLimits {
         max_rows: 3,
+        max_memory: None,
         stop: Box::new(|| false),
     };
     // Values go in as parameters: nothing needs quoting, and nobody can slip in SQL of their own.

@@ -200,6 +200,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An SQL statement needs more memory than it may take.
+    #[error("SQL: out of memory: the statement takes more than it may")]
+    SqlMemory,
     /// The parameters of an SQL statement and the values given for them do not match.
     #[error("{reason}")]
     SqlParameters {

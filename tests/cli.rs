@@ -31,6 +31,8 @@ mod recording;
 mod script;
 #[path = "cli/sql.rs"]
 mod sql;
+#[path = "cli/sql_escapes.rs"]
+mod sql_escapes;
 #[path = "cli/stub.rs"]
 mod stub;
 #[cfg(unix)]

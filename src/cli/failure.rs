@@ -175,6 +175,9 @@ impl From<Error> for Failure {
             Error::RefusedSql { .. } => {
                 failure.hint("`prochist sql --schema` shows the views and their columns")
             }
+            Error::SqlMemory => failure.hint(
+                "sort, group or join fewer rows, or give it more memory with --max-memory MIB",
+            ),
             Error::SqlParameters { .. } => failure.into_usage().hint(
                 "give each parameter its value once: --param id=… for :id, --param 1=… for ?1",
             ),

@@ -16,6 +16,10 @@ const NARROWEST: u16 = 20;
 /// How many characters stand beside a value in its column.
 const PADDING: usize = 2;
 
+/// The characters of a value, or a heading, that are drawn: nobody reads more in a table, its columns
+/// cannot be any wider, and what an API or a file sends may be of any length.
+const MOST_CHARACTERS: usize = 10_000;
+
 /// The colour of headings.
 pub const HEADING: Color = Color::Cyan;
 
@@ -281,19 +285,21 @@ pub fn markdown_row(fields: &[&str], row: &[Value]) -> String {
         fields
             .iter()
             .zip(row)
-            .map(|(field, value)| shown(field, value)),
+            .map(|(field, value)| in_full(field, value)),
     )
 }
 
 fn markdown_line(cells: impl Iterator<Item = String>) -> String {
-    let cells: Vec<String> = cells.map(|text| text.replace('|', "\\|")).collect();
+    // Nor may a name end a cell, or begin an element of HTML.
+    let safe = |text: String| text.replace('|', "\\|").replace('<', "&lt;");
+    let cells: Vec<String> = cells.map(safe).collect();
     format!("| {} |\n", cells.join(" | "))
 }
 
 /// A heading: the field's name, with its unit where its values do not carry one.
 pub fn heading(field: &str) -> String {
     let name = field.strip_suffix("_ms").unwrap_or(field);
-    let name = printable(&name.replace('_', " "));
+    let name = cut(printable(&name.replace('_', " ")));
     match field {
         _ if is_hours(field) => format!("{name} hours"),
         "at" | "since" | "until" | "held_from" | "day" | "hour" => format!("{name} (UTC)"),
@@ -308,8 +314,25 @@ pub fn heading(field: &str) -> String {
     }
 }
 
-/// A value as people read it; its field tells its unit.
+/// A value as people read it in a table, where not all of a very long one is drawn; its field tells its
+/// unit.
 pub fn shown(field: &str, value: &Value) -> String {
+    cut(in_full(field, value))
+}
+
+/// As much of the text as is drawn, and how much there is.
+fn cut(text: String) -> String {
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => {
+            let all = text.chars().count();
+            format!("{}… ({all} characters)", &text[..end])
+        }
+        None => text,
+    }
+}
+
+/// A value as people read it, whole.
+fn in_full(field: &str, value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         // The text 42 is another deployment than the number.
@@ -340,14 +363,14 @@ pub fn shown(field: &str, value: &Value) -> String {
         Value::Array(items) if items.is_empty() => "–".to_owned(),
         Value::Array(items) => items
             .iter()
-            .map(|item| shown(field, item))
+            .map(|item| in_full(field, item))
             .collect::<Vec<_>>()
             .join(", "),
         Value::Object(port) if port.contains_key("transportType") => format!(
             "{}:{}/{}",
-            shown("host", &port["host"]),
+            in_full("host", &port["host"]),
             port["port"],
-            shown("transport", &port["transportType"])
+            in_full("transport", &port["transportType"])
         ),
         other => printable(&other.to_string()),
     }
@@ -384,13 +407,9 @@ fn is_duration(field: &str) -> bool {
                 .any(|moment| field.ends_with(moment))
 }
 
-/// The text with everything escaped that would move a cursor or turn the direction of writing.
+/// The text with everything escaped that would move a cursor, turn the direction of writing, or not be
+/// seen.
 pub fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}'
-                         | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-    };
     if !text.contains(steers) {
         return text.to_owned();
     }
@@ -403,6 +422,14 @@ pub fn printable(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// Control characters, and what is invisible and no space.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ mod schema;
 mod slots;
 mod spread;
 mod sql;
+mod sql_guard;
 mod sql_params;
 mod status;
 mod survival;

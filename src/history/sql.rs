@@ -1,22 +1,23 @@
 //! Ad-hoc SQL that can only read, and that stops in time.
 
-use std::path::Path;
-
-use rusqlite::Connection;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::limits::Limit;
 pub use rusqlite::types::ValueRef as SqlValue;
 
+use super::sql_guard::{MAX_VALUE_BYTES, guarded};
 use super::{History, SqlQuery};
 use crate::Error;
 use crate::error::Doing;
-use crate::store::open_to_read;
 
 /// Where an SQL statement is stopped.
 pub struct SqlLimits {
     /// Rows after which the answer is cut; 0 for no limit.
     pub max_rows: u64,
-    /// Asked every few thousand steps; when it says so, the answer is cut.
+    /// Bytes that SQLite may take; `None` for no limit. SQLite has one for the whole process: it
+    /// stays in force, for all that the process does with SQLite, and can then only be lowered. So it
+    /// is for programs that do little else. A sort that does not fit is an error.
+    pub max_memory: Option<u64>,
+    /// Asked every few thousand steps; when it says so, the answer is cut. A single call of a function
+    /// is one step, and some can be made to take hours: who must not wait has the statement run on
+    /// a thread of its own.
     pub stop: Box<dyn FnMut() -> bool + Send>,
 }
 
@@ -24,6 +25,7 @@ impl std::fmt::Debug for SqlLimits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SqlLimits")
             .field("max_rows", &self.max_rows)
+            .field("max_memory", &self.max_memory)
             .finish_non_exhaustive()
     }
 }
@@ -36,27 +38,6 @@ pub enum SqlCut {
     /// It took too long.
     Time,
 }
-
-/// The largest text or blob that a statement may read or make, in bytes.
-const MAX_VALUE_BYTES: i32 = 64 * 1024 * 1024;
-
-/// How many of SQLite's steps pass between two questions whether to stop.
-const STEPS: i32 = 4096;
-
-/// Pragmas that tell and do not change.
-const TELLING_PRAGMAS: [&str; 11] = [
-    "application_id",
-    "collation_list",
-    "compile_options",
-    "foreign_key_list",
-    "function_list",
-    "index_info",
-    "index_list",
-    "page_count",
-    "page_size",
-    "table_info",
-    "table_list",
-];
 
 /// Where the rows of an SQL answer go, as they come.
 pub trait SqlRows {
@@ -83,15 +64,19 @@ impl History {
     /// # Errors
     /// [`Error::RefusedSql`] if it is not one statement, is not valid SQL, or does anything but
     /// read; [`Error::SqlParameters`] if its parameters and their values do not match;
-    /// [`Error::Sqlite`]; and whatever `rows` returns.
+    /// [`Error::SqlMemory`]; [`Error::Sqlite`]; and whatever `rows` returns.
     pub fn sql<R: SqlRows>(
         &self,
         query: &SqlQuery,
         limits: SqlLimits,
         rows: &mut R,
     ) -> Result<Option<SqlCut>, R::Error> {
-        let db = limited(&self.path, limits.stop)?;
-        let mut statement = db.prepare(&query.text).map_err(refused)?;
+        let db = guarded(&self.path, limits.max_memory, limits.stop)?;
+        let mut statement = match db.prepare(&query.text) {
+            // To plan a statement may take long, too.
+            Err(e) if is_interrupted(&e) => return Ok(Some(SqlCut::Time)),
+            statement => statement.map_err(refused)?,
+        };
         if !statement.readonly() {
             return Err(not_reading().into());
         }
@@ -107,11 +92,7 @@ impl History {
         let mut count = 0;
         loop {
             let next = match answer.next() {
-                Err(e)
-                    if e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
-                {
-                    return Ok(Some(SqlCut::Time));
-                }
+                Err(e) if is_interrupted(&e) => return Ok(Some(SqlCut::Time)),
                 next => next.map_err(refused)?,
             };
             let Some(next) = next else { return Ok(None) };
@@ -121,42 +102,33 @@ impl History {
             count += 1;
             let values: Result<Vec<SqlValue<'_>>, _> =
                 (0..width).map(|i| next.get_ref(i)).collect();
-            rows.row(&values.doing("read a row")?)?;
+            let values = values.doing("read a row")?;
+            if values.iter().map(bytes_of).sum::<usize>() > MAX_VALUE_BYTES {
+                return Err(R::Error::from(Error::RefusedSql {
+                    reason: format!("SQL: row {count} is larger than {MAX_VALUE_BYTES} bytes"),
+                }));
+            }
+            rows.row(&values)?;
         }
     }
 }
 
-/// A connection of its own for somebody else's statement, so that its limits stay with it.
-fn limited(path: &Path, stop: Box<dyn FnMut() -> bool + Send>) -> Result<Connection, Error> {
-    let mut db = open_to_read(path)?;
-    db.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)
-        .doing("limit a statement")?;
-    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
-        .doing("limit a statement")?;
-    db.authorizer(Some(only_reading))
-        .doing("limit a statement")?;
-    db.progress_handler(STEPS, Some(stop))
-        .doing("limit a statement")?;
-    Ok(db)
+fn bytes_of(value: &SqlValue<'_>) -> usize {
+    match value {
+        SqlValue::Text(bytes) | SqlValue::Blob(bytes) => bytes.len(),
+        SqlValue::Null | SqlValue::Integer(_) | SqlValue::Real(_) => 8,
+    }
 }
 
-fn only_reading(context: AuthContext<'_>) -> Authorization {
-    match context.action {
-        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => {
-            Authorization::Allow
-        }
-        AuthAction::Function { function_name } if function_name != "load_extension" => {
-            Authorization::Allow
-        }
-        AuthAction::Pragma { pragma_name, .. } if TELLING_PRAGMAS.contains(&pragma_name) => {
-            Authorization::Allow
-        }
-        _ => Authorization::Deny,
-    }
+fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted)
 }
 
 /// The query's author made the mistake, so SQLite's own words are the message.
 fn refused(error: rusqlite::Error) -> Error {
+    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OutOfMemory) {
+        return Error::SqlMemory;
+    }
     let reason = match &error {
         rusqlite::Error::MultipleStatement => "one statement at a time".to_owned(),
         e if e.sqlite_error_code()

@@ -29,6 +29,9 @@ pub struct SqlArgs {
     /// Stop after so many rows; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub max_rows: u64,
+    /// Fail rather than take more memory, in MiB: what is sorted is held in memory, and never in a file
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub max_memory: u32,
     /// Give a parameter its value: NAME is that of :NAME, @NAME or $NAME, and 1 that of ?1 (may be
     /// given again)
     #[arg(long, value_name = "NAME=VALUE", value_parser = param)]

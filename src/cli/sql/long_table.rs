@@ -15,12 +15,16 @@ use crate::cli::table::{self, Look};
 /// How many rows are kept until they are drawn.
 const PAGE: usize = 500;
 
+/// How many bytes of text are kept until then, so that a page of long values is a short page.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
 pub struct LongTable {
     fields: Vec<String>,
     look: Look,
     /// How many characters fit a line, if that matters.
     room: Option<usize>,
     kept: Vec<Vec<Value>>,
+    kept_bytes: usize,
     layout: Option<Layout>,
 }
 
@@ -47,16 +51,20 @@ impl LongTable {
             look,
             room,
             kept: Vec::new(),
+            kept_bytes: 0,
             layout: None,
         }
     }
 
     /// Takes one more row, and gives what can be shown by now.
     pub fn row(&mut self, row: Vec<Value>) -> String {
-        let text = match self.kept.len() {
-            PAGE.. => self.page(),
-            _ => String::new(),
-        };
+        let is_full = self.kept.len() >= PAGE || self.kept_bytes >= PAGE_BYTES;
+        let text = if is_full { self.page() } else { String::new() };
+        self.kept_bytes += row
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::len)
+            .sum::<usize>();
         self.kept.push(row);
         text
     }
@@ -79,6 +87,7 @@ impl LongTable {
 
     fn page(&mut self) -> String {
         let rows = std::mem::take(&mut self.kept);
+        self.kept_bytes = 0;
         let fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
         match &mut self.layout {
             None => {

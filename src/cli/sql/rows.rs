@@ -42,6 +42,9 @@ impl Rows {
     /// Writes what is left, and how the answer ended.
     pub fn finish(mut self, cut: Option<SqlCut>) -> Result<(), Failure> {
         if self.format == Format::Json {
+            if self.head.is_some() {
+                self.json_head()?; // it was cut before it gave its columns
+            }
             let cut = match cut {
                 None => "null",
                 Some(SqlCut::Rows) => "\"rows\"",
@@ -161,7 +164,8 @@ fn json_of(value: &SqlValue<'_>) -> Value {
         SqlValue::Real(number) => Value::from(number.to_string()),
         SqlValue::Text(text) => Value::from(String::from_utf8_lossy(text)),
         SqlValue::Blob(bytes) => {
-            Value::from(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())
+            let digits = |b: &u8| [b >> 4, b & 15].map(|d| char::from_digit(d.into(), 16));
+            Value::from(bytes.iter().flat_map(digits).flatten().collect::<String>())
         }
     }
 }

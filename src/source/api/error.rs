@@ -193,9 +193,12 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-/// Characters that turn the direction of a line, or break it, without being control characters.
+/// Characters that turn the direction of a line, break it, or hide in it, without being control
+/// characters.
 fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn aside(message: &str) -> String {
