@@ -151,6 +151,8 @@ impl Frames {
 
     /// Appends the rest of the line, its end included, up to `room` bytes.
     fn line(&mut self, buffer: &mut Vec<u8>, room: usize) -> Line {
+        // What was read too early is part of the line, even where the input has no more of it.
+        let begun = buffer.len();
         if let Some((held, _)) = self.held.take() {
             let is_whole = self.has_ended || held.ends_with(b"\n");
             buffer.extend_from_slice(&held);
@@ -169,7 +171,7 @@ impl Frames {
         } else if buffer.len() - before < room && !buffer.ends_with(b"\n") {
             self.has_ended = true;
         }
-        if buffer.len() > before && (self.has_ended || buffer.ends_with(b"\n")) {
+        if buffer.len() > begun && (self.has_ended || buffer.ends_with(b"\n")) {
             self.lines += 1;
             Line::Whole
         } else if self.has_ended {
@@ -272,6 +274,19 @@ mod tests {
             (
                 &format!("[{long}\n{{\"a\":12345678}}\n"),
                 vec![(TooLong, 1, "[7777777"), (Value, 2, "{\"a\":12345678}\n")],
+            ),
+            // The input ends where a limit does: after what follows a value that was too long, and
+            // after a line that showed that the value before it was cut off.
+            (
+                &format!("[{long}]{{}}"),
+                vec![(TooLong, 1, "[7777777"), (Value, 1, "{}")],
+            ),
+            (
+                &format!("{{\"a\":1\n{{\"b\":{}}}", "7".repeat(26)),
+                vec![
+                    (Value, 1, "{\"a\":1\n"),
+                    (Value, 2, "{\"b\":77777777777777777777777777}"),
+                ],
             ),
         ];
         for (text, expected) in cases {
