@@ -12,6 +12,10 @@ use serde_json::de::{Read, SliceRead, StrRead};
 use super::earlier::Earlier;
 use crate::model::Process;
 
+/// The longest text of a process that is recorded, in bytes. They have about one thousand; what is
+/// recorded is held several times over until it is written.
+pub(super) const MAX_PROCESS_BYTES: usize = 1024 * 1024;
+
 /// A place in JSON text.
 pub(super) struct Walk<'a> {
     text: &'a [u8],
@@ -124,6 +128,21 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Reads a process, or stays where it is.
+    pub fn process(&mut self) -> Result<Process, serde_json::Error> {
+        self.peek();
+        let start = self.at;
+        let process = self.value::<Process>()?;
+        let length = self.at - start;
+        if length > MAX_PROCESS_BYTES {
+            self.at = start;
+            return Err(serde_json::Error::custom(format!(
+                "a process of {length} bytes, and {MAX_PROCESS_BYTES} are the most"
+            )));
+        }
+        Ok(process)
+    }
+
     /// Steps over a value, malformed or not; `None`, and stays, if the text ends inside it.
     pub fn skip(&mut self) -> Option<Range<usize>> {
         self.peek();
@@ -181,7 +200,7 @@ impl<'a> Walk<'a> {
                 list.processes.push(process);
                 continue;
             }
-            match self.value::<Process>() {
+            match self.process() {
                 Ok(process) => {
                     let process = Arc::new(process);
                     earlier.note(begin..self.at, &process);

@@ -15,6 +15,10 @@ use serde_json::value::RawValue;
 
 use crate::model::{ExposedPort, Extra, Process};
 
+/// The additional ports of a process that are read. The API has two at most; the work of recording
+/// grows with their square, and no process has a hundred thousand.
+const MAX_PORTS: usize = 1024;
+
 /// Reads one process from its JSON text.
 ///
 /// # Errors
@@ -79,6 +83,14 @@ impl<'de> Deserialize<'de> for Process {
                         _ => keep(&mut map, name, &mut extra)?,
                     }
                 }
+                let additional_exposed_ports: Vec<ExposedPort> =
+                    additional_exposed_ports.flatten().unwrap_or_default();
+                if additional_exposed_ports.len() > MAX_PORTS {
+                    return Err(A::Error::custom(format!(
+                        "additionalExposedPorts: {} ports, and {MAX_PORTS} are the most",
+                        additional_exposed_ports.len()
+                    )));
+                }
                 Ok(Process {
                     process_id: required(process_id, "processId")?,
                     app_id: required(app_id, "appId")?,
@@ -92,9 +104,7 @@ impl<'de> Deserialize<'de> for Process {
                     stopping_at: stopping_at.flatten(),
                     terminated_at: terminated_at.flatten(),
                     exposed_port: exposed_port.flatten(),
-                    additional_exposed_ports: additional_exposed_ports
-                        .flatten()
-                        .unwrap_or_default(),
+                    additional_exposed_ports,
                     extra,
                 })
             }

@@ -13,8 +13,10 @@ use crate::source::walk::{Nesting, is_blank};
 pub(super) struct Limits {
     /// One value, decompressed; a larger one is passed over.
     pub value: usize,
-    /// What is kept of input that is passed over unread.
+    /// What is kept of input that is passed over unread, or is longer than `kept`.
     pub raw: usize,
+    /// The longest that is kept whole of what cannot be understood.
+    pub kept: usize,
 }
 
 /// What came next.
@@ -221,7 +223,11 @@ impl Frames {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { value: 40, raw: 8 };
+    const LIMITS: Limits = Limits {
+        value: 40,
+        raw: 8,
+        kept: 40,
+    };
 
     fn frames_of(text: &str) -> Vec<(Frame, u64, String)> {
         let input = io::Cursor::new(text.to_owned().into_bytes());

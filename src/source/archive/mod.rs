@@ -38,8 +38,11 @@ use reader::Reader;
 /// over many lines. A larger one is set aside with its beginning, and not held in memory.
 pub const MAX_VALUE_BYTES: usize = 256 * 1024 * 1024;
 
-/// How much is kept of input that is set aside unread, in bytes.
+/// How much is kept of input that is set aside unread, or is longer than [`MAX_KEPT_WHOLE_BYTES`], in bytes.
 pub const MAX_KEPT_BYTES: usize = 64 * 1024;
+
+/// The longest that is kept whole of what cannot be understood, in bytes.
+pub const MAX_KEPT_WHOLE_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many files are open at once. Systems commonly allow a process 1024, or 256.
 pub const MAX_OPEN_FILES: usize = 128;
@@ -155,6 +158,7 @@ impl Archive {
         let limits = Limits {
             value: MAX_VALUE_BYTES,
             raw: MAX_KEPT_BYTES,
+            kept: MAX_KEPT_WHOLE_BYTES,
         };
         Self::open_limited(inputs, options, limits)
     }

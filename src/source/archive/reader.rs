@@ -333,8 +333,13 @@ impl Reader {
         );
     }
 
-    fn set_aside_of(&mut self, reason: String, at: Range<usize>) -> SetAside {
+    fn set_aside_of(&mut self, mut reason: String, mut at: Range<usize>) -> SetAside {
         let line = self.line_at(at.start);
+        // What is kept is held in memory several times over on its way into the file.
+        if at.len() > self.limits.kept {
+            at.end = at.start + self.limits.raw;
+            reason.push_str("; only its beginning is kept");
+        }
         let raw = self.text.slice(at);
         let end = raw.iter().rposition(|b| !is_blank(*b)).map_or(0, |i| i + 1);
         SetAside {

@@ -49,7 +49,7 @@ pub(super) fn read_object(walk: &mut Walk<'_>, reading: Reading, earlier: &mut E
         }
         walk.at = start;
     }
-    let error = match walk.value::<Process>() {
+    let error = match walk.process() {
         Ok(process) => return Object::Process(process),
         Err(error) => error,
     };

@@ -238,6 +238,7 @@ fn what_is_too_long_is_passed_over_without_being_held() {
     let limits = Limits {
         value: 3000,
         raw: 100,
+        kept: 3000,
     };
     let long = snapshot(1, &["a"; 20]);
     let spread = long.replace(',', ",\n");
@@ -257,6 +258,27 @@ fn what_is_too_long_is_passed_over_without_being_held() {
         assert!(told[1].starts_with("- | 2: "), "{told:?}");
         assert!(told[1].contains("only its beginning is kept"), "{told:?}");
         assert_eq!(found[1].set_aside[0].raw, long.as_bytes()[..100]);
+    }
+}
+
+#[test]
+fn of_what_is_long_and_not_understood_the_beginning_is_kept() {
+    let limits = Limits {
+        value: 3000,
+        raw: 100,
+        kept: 500,
+    };
+    for (length, kept) in [(490, 490), (510, 100)] {
+        let bad = format!("{{\"x\":\"{}\"}}", "y".repeat(length - 8));
+        let text = format!("{}\n{bad}\n{}\n", snapshot(0, &["a"]), snapshot(2, &["b"]));
+        let input = Input::Stdin(Box::new(Cursor::new(text.into_bytes())));
+        let archive = Archive::open_limited(vec![input], Options::default(), limits);
+        let found: Vec<Piece> = archive.expect("readable").collect();
+        let aside = &found[1].set_aside[0];
+        assert_eq!(aside.raw, bad.as_bytes()[..kept]);
+        let is_cut = aside.reason.ends_with("; only its beginning is kept");
+        assert_eq!(is_cut, kept < length, "{aside}");
+        assert_eq!(told(found).len(), 3);
     }
 }
 
