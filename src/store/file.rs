@@ -45,6 +45,8 @@ pub struct Store {
     pub(super) connection: Connection,
     pub(super) sizes: Sizes,
     path: PathBuf,
+    /// The very file that is at the path, where the system tells.
+    file: Option<FileId>,
 }
 
 impl Store {
@@ -53,8 +55,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotSqlite`], [`Error::NotOurs`], [`Error::NewerSchema`], [`Error::ReadOnly`],
-    /// [`Error::NoFolder`], [`Error::Unreadable`], [`Error::Open`] or [`Error::Migrate`]; the file
-    /// is then as it was.
+    /// [`Error::NoFolder`], [`Error::Create`], [`Error::LeftWal`], [`Error::Unreadable`], [`Error::Open`] or
+    /// [`Error::Migrate`]; the file is then as it was.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if let Found::Nothing = look(path)? {
             create(path)?;
@@ -76,6 +78,18 @@ impl Store {
             connection,
             sizes: Sizes::default(),
             path: path.to_owned(),
+            file: file_id(path),
+        })
+    }
+
+    /// Whether what is written still goes to the file at the path. SQLite goes on in one that was taken
+    /// away, and nobody would ever find what it wrote there.
+    pub(super) fn is_in_place(&self) -> Result<(), Error> {
+        if self.file.is_none() || file_id(&self.path) == self.file {
+            return Ok(());
+        }
+        Err(Error::Gone {
+            path: self.path.clone(),
         })
     }
 
@@ -229,7 +243,12 @@ pub(super) fn look(path: &Path) -> Result<Found, Error> {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
-    .and_then(|file| file.pragma_query_value(None, "application_id", |row| row.get(0)))
+    .and_then(|file| {
+        // Within a checkpoint, or after a kill in one, pages of the file are still in the WAL, which is not
+        // looked at here. This setting has SQLite take a file that is too short for what its first page says.
+        file.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
+        file.pragma_query_value(None, "application_id", |row| row.get(0))
+    })
     .map_err(|source| unreadable(path, source))?;
     if id == APPLICATION_ID {
         Ok(Found::Ours)
@@ -252,13 +271,16 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
         if found == SCHEMA_VERSION {
             break;
         }
-        let Err(source) = embedded::migrations::runner().run(connection) else {
+        // All in one transaction: by itself refinery commits a migration before it notes that it has done
+        // so, and a kill between the two leaves a file that no later run can upgrade.
+        let runner = embedded::migrations::runner().set_grouped(true);
+        let Err(source) = runner.run(connection) else {
             break;
         };
         if attempt == ATTEMPTS {
             return Err(Error::Migrate {
                 path: path.to_owned(),
-                source: Box::new(source),
+                source: said_by_sqlite(source),
             });
         }
         // To be let in is to know that whoever was at it has finished.
@@ -269,26 +291,39 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refinery repeats the text of the migration; what SQLite said of it is enough.
+fn said_by_sqlite(error: refinery::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        let said = match error.downcast_ref() {
+            Some(rusqlite::Error::SqliteFailure(code, text)) => Some((*code, text.clone())),
+            Some(rusqlite::Error::SqlInputError { error, msg, .. }) => {
+                Some((*error, Some(msg.clone())))
+            }
+            _ => None,
+        };
+        if let Some((code, text)) = said {
+            return Box::new(rusqlite::Error::SqliteFailure(code, text));
+        }
+        cause = error.source();
+    }
+    Box::new(error)
+}
+
 /// Makes a new database under another name and gives it its own once it is whole, so that nobody
 /// ever finds half a one: neither another recorder that starts at the same time, nor anybody after
 /// a kill. Where another was quicker, its file stays.
 fn create(path: &Path) -> Result<(), Error> {
+    // SQLite would take the WAL of a file that is gone for that of the new one. (Where another recorder is
+    // quicker, its file is there before its WAL.)
+    if has_wal(path) && !path.exists() {
+        return Err(Error::LeftWal {
+            path: path.to_owned(),
+        });
+    }
     let at_work = beside(path, &format!(".new-{}-{}", std::process::id(), serial()));
     let made = create_file(&at_work, path)
-        .and_then(|()| {
-            let mut connection =
-                Connection::open_with_flags(&at_work, OpenFlags::SQLITE_OPEN_READ_WRITE)
-                    .map_err(|source| open_error(path, source))?;
-            connection
-                .busy_timeout(BUSY_TIMEOUT)
-                .and_then(|()| lay_out(&connection))
-                .map_err(|source| open_error(path, source))?;
-            migrate(&mut connection, path)?;
-            // Closing it empties its WAL.
-            connection
-                .close()
-                .map_err(|(_, source)| open_error(path, source))
-        })
+        .and_then(|()| fill(&at_work, path))
         .and_then(|()| match fs::hard_link(&at_work, path) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
             // Not every file system has links.
@@ -296,10 +331,68 @@ fn create(path: &Path) -> Result<(), Error> {
                 fs::rename(&at_work, path).map_err(|e| not_writable(path, e))
             }
             Err(_) | Ok(()) => Ok(()),
-        });
+        })
+        // Before anything is in its WAL: a WAL without its file is of no use after a power cut.
+        .and_then(|()| sync_folder(path).map_err(|e| not_writable(path, e)));
     // Whatever is left of it, if anything, is of no use to anybody.
-    let _ = fs::remove_file(&at_work);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(beside(&at_work, suffix));
+    }
     made
+}
+
+/// Makes all of an empty database, and of that one file: none of it is left in its WAL.
+fn fill(at_work: &Path, path: &Path) -> Result<(), Error> {
+    let cannot = |source| open_error(path, source);
+    let mut connection =
+        Connection::open_with_flags(at_work, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(cannot)?;
+    connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .and_then(|()| lay_out(&connection))
+        .map_err(cannot)?;
+    migrate(&mut connection, path)?;
+    // Closing it would do so, too, but not say where it cannot, as on a full disk.
+    connection
+        .pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
+        .and_then(|()| connection.close().map_err(|(_, source)| source))
+        .map_err(cannot)
+}
+
+/// Has the disk remember which names the file's folder has.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        // A folder may be written and not read, and not every file system can do this.
+        let Ok(folder) = fs::File::open(folder) else {
+            return Ok(());
+        };
+        match folder.sync_all() {
+            Err(e) if !matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+                Err(e)
+            }
+            _ => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    Ok(())
+}
+
+/// A file's device and number there.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> Option<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let file = fs::metadata(path).ok()?;
+        Some((file.dev(), file.ino()))
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// Tells apart those that are made at once by one process.
@@ -409,7 +502,7 @@ fn not_writable(path: &Path, source: std::io::Error) -> Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
             path: path.to_owned(),
         },
-        _ => Error::Unreadable {
+        _ => Error::Create {
             path: path.to_owned(),
             source,
         },
