@@ -16,9 +16,13 @@ mod check;
 mod errors;
 #[path = "reliability/kills.rs"]
 mod kills;
+#[path = "reliability/power_cuts.rs"]
+mod power_cuts;
 #[path = "reliability/scale.rs"]
 mod scale;
 #[path = "reliability/scene.rs"]
 mod scene;
 #[path = "reliability/shim.rs"]
 mod shim;
+#[path = "reliability/trace.rs"]
+mod trace;

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::check::{Shown, shown, whole};
 use crate::common::{answers, one, open};
 use crate::shim::{Fault, Shim};
+use crate::trace::{self, Disk, Traced};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -195,6 +196,19 @@ impl<'s> Scene<'s> {
             .env("SHIM_COUNT", &count);
         self.succeed(&mut command);
         fs::read_to_string(count).unwrap().parse().unwrap()
+    }
+
+    /// What an undisturbed run does to the disk, from the disk before it.
+    pub fn traced(&self) -> (Disk, Vec<Traced>) {
+        let copy = self.copy();
+        let before = Disk::of(copy.folder());
+        let written = self.folder.path().join("trace");
+        let mut command = self.command(&copy.path());
+        self.shim
+            .watch(&mut command, copy.folder())
+            .env("SHIM_TRACE", &written);
+        self.succeed(&mut command);
+        (before, trace::read(&written))
     }
 
     pub fn copy(&self) -> Copy {
