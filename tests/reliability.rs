@@ -12,10 +12,14 @@ mod common;
 
 #[path = "reliability/check.rs"]
 mod check;
+#[path = "reliability/disk.rs"]
+mod disk;
 #[path = "reliability/errors.rs"]
 mod errors;
 #[path = "reliability/kills.rs"]
 mod kills;
+#[path = "reliability/left.rs"]
+mod left;
 #[path = "reliability/power_cuts.rs"]
 mod power_cuts;
 #[path = "reliability/scale.rs"]
