@@ -20,6 +20,8 @@ mod errors;
 mod kills;
 #[path = "reliability/left.rs"]
 mod left;
+#[path = "reliability/many.rs"]
+mod many;
 #[path = "reliability/power_cuts.rs"]
 mod power_cuts;
 #[path = "reliability/scale.rs"]

@@ -128,8 +128,8 @@ fn of_disk(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
 const NO_ROOM: &str =
     "make room on the disk; what was recorded before is whole, and running it again goes on";
 
-const REFUSED: &str = "the system refused to read or write: look for a limit on file sizes (ulimit -f), a \
-     quota, a disk that fails; what was recorded before is whole, and running it again goes on";
+const REFUSED: &str = "the system refused to read or write: look for a full disk, one that fails, a quota or \
+     a limit on file sizes (ulimit -f); what was recorded before is whole, and running it again goes on";
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {

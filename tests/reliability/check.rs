@@ -12,18 +12,17 @@ use crate::common::{dump, one};
 /// How many processes each snapshot showed, by its time.
 pub type Shown = BTreeMap<i64, i64>;
 
-/// What the file says of it.
+/// What the file says of it, in one statement.
+pub const SHOWN: &str = "
+    SELECT n.observed_at_ms AS time, count(DISTINCT s.process_key) AS processes
+    FROM snapshot n
+    JOIN stream t USING (stream_id)
+    JOIN sighting s ON s.stream_id = n.stream_id
+        AND n.observed_at_ms BETWEEN s.first_ms AND coalesce(s.last_ms, t.last_ms)
+    GROUP BY 1";
+
 pub fn shown(db: &Connection) -> Shown {
-    let mut statement = db
-        .prepare(
-            "SELECT n.observed_at_ms, count(DISTINCT s.process_key)
-             FROM snapshot n
-             JOIN stream t USING (stream_id)
-             JOIN sighting s ON s.stream_id = n.stream_id
-                 AND n.observed_at_ms BETWEEN s.first_ms AND coalesce(s.last_ms, t.last_ms)
-             GROUP BY 1",
-        )
-        .unwrap();
+    let mut statement = db.prepare(SHOWN).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
     rows.unwrap().map(Result::unwrap).collect()
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::check::{Shown, whole};
 use crate::common::answers;
-use crate::errors::is_clear;
+use crate::errors::{FULL, REFUSED, is_clear};
 use crate::scale::{row, times};
 use crate::scene::{archive, prochist, start};
 
@@ -133,7 +133,7 @@ fn a_full_disk_is_said_and_leaves_the_file_whole() {
         let of = format!("a disk of {kib} KiB");
         let first = output(left.path(), "first");
         if first.status.code() != Some(3) {
-            is_clear(&first, "database or disk is full", &of);
+            is_clear(&first, FULL, &of);
             ended += 1;
         }
         let names = fs::read_to_string(left.path().join("names")).unwrap();
@@ -218,7 +218,7 @@ fn a_limit_on_file_sizes_is_said_and_leaves_the_file_whole() {
             .unwrap();
         let of = format!("at most {blocks} blocks");
         if output.status.code() != Some(3) {
-            is_clear(&output, "disk I/O error", &of);
+            is_clear(&output, REFUSED, &of);
             ended += 1;
         }
         archive.goes_on(&path, &of);
