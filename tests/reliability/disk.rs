@@ -26,7 +26,7 @@ pub struct Archive {
 impl Archive {
     pub fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let (bytes, truth) = archive(FleetConfig::new(3, 30, start()), 60, 1);
+        let (bytes, truth) = archive(FleetConfig::new(3, 20, start()), 50, 1);
         fs::write(folder.path().join("archive.ndjson"), bytes).unwrap();
         let mut archive = Self {
             folder,

@@ -88,7 +88,7 @@ fn an_import_that_cannot_write_says_so_and_leaves_the_file_whole() {
     refused(
         "a write or sync fails in `import`",
         &[Scene::import(&shim)],
-        times(2, 75),
+        times(2, 50),
         "an_import_that_cannot_write_says_so_and_leaves_the_file_whole",
     );
 }
@@ -99,7 +99,7 @@ fn a_sync_that_cannot_write_says_so_and_leaves_the_file_whole() {
     refused(
         "a write or sync fails in `sync`",
         &[Scene::sync(&shim, 0), Scene::sync(&shim, 3)],
-        times(1, 40),
+        times(1, 25),
         "a_sync_that_cannot_write_says_so_and_leaves_the_file_whole",
     );
 }
@@ -114,7 +114,7 @@ fn an_upgrade_that_cannot_write_says_so_and_leaves_the_file_whole() {
             Scene::upgrade(&shim, 4, 40),
             Scene::upgrade(&shim, 5, 40),
         ],
-        times(1, 25),
+        times(1, 15),
         "an_upgrade_that_cannot_write_says_so_and_leaves_the_file_whole",
     );
 }
@@ -125,7 +125,7 @@ fn a_rebuild_that_cannot_write_says_so_and_leaves_the_file_whole() {
     refused(
         "a write or sync fails in `rebuild`",
         &[Scene::rebuild(&shim)],
-        times(1, 75),
+        times(1, 50),
         "a_rebuild_that_cannot_write_says_so_and_leaves_the_file_whole",
     );
 }

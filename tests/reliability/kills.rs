@@ -69,7 +69,7 @@ fn a_killed_import_leaves_whole_snapshots_and_the_next_one_completes_it() {
     killed(
         "`import` is killed",
         &[Scene::import(&shim)],
-        times(12, 500),
+        times(12, 320),
         "a_killed_import_leaves_whole_snapshots_and_the_next_one_completes_it",
     );
 }
@@ -80,7 +80,7 @@ fn a_killed_sync_leaves_its_snapshot_or_none_and_the_next_one_makes_it() {
     killed(
         "`sync` is killed",
         &[Scene::sync(&shim, 0), Scene::sync(&shim, 4)],
-        times(5, 400),
+        times(5, 160),
         "a_killed_sync_leaves_its_snapshot_or_none_and_the_next_one_makes_it",
     );
 }
@@ -94,7 +94,7 @@ fn a_killed_upgrade_is_gone_on_with() {
     killed(
         "the upgrade of an old file is killed",
         &scenes,
-        times(2, 100),
+        times(2, 65),
         "a_killed_upgrade_is_gone_on_with",
     );
 }
@@ -105,7 +105,7 @@ fn a_killed_rebuild_leaves_the_rows_and_can_be_made_again() {
     killed(
         "`rebuild` is killed",
         &[Scene::rebuild(&shim)],
-        times(6, 400),
+        times(4, 320),
         "a_killed_rebuild_leaves_the_rows_and_can_be_made_again",
     );
 }
@@ -114,7 +114,7 @@ fn a_killed_rebuild_leaves_the_rows_and_can_be_made_again() {
 #[test]
 fn an_import_that_somebody_kills_leaves_whole_snapshots() {
     let folder = TempDir::new().unwrap();
-    let (archive, truth) = archive(FleetConfig::new(3, 30, start()), 60, 1);
+    let (archive, truth) = archive(FleetConfig::new(3, 20, start()), 50, 1);
     let import = |path: &std::path::Path| {
         let mut command = prochist(path, &["import", "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
@@ -130,9 +130,9 @@ fn an_import_that_somebody_kills_leaves_whole_snapshots() {
     assert_eq!(whole(&undisturbed, &truth, "undisturbed"), truth);
 
     let mut random = fastrand::Rng::with_seed(1);
-    let mut reached = BTreeSet::from([1, 7, 20, 33, 50]);
-    while reached.len() < times(5, 55) {
-        reached.insert(random.i64(1..55));
+    let mut reached = BTreeSet::from([1, 7, 20, 33, 45]);
+    while reached.len() < times(5, 45) {
+        reached.insert(random.i64(1..48));
     }
     for &reached in &reached {
         let path = folder.path().join(format!("killed-at-{reached}.db"));

@@ -143,7 +143,7 @@ fn cut(scene: &Scene<'_>, tries: usize, forces_commits: bool) -> usize {
 #[test]
 fn a_power_cut_takes_nothing_that_a_sync_has_committed() {
     let Some(shim) = Shim::make() else { return };
-    let tries = times(20, 1500);
+    let tries = times(20, 1000);
     let tried: usize = [Scene::sync(&shim, 0), Scene::sync(&shim, 4)]
         .iter()
         .map(|scene| cut(scene, tries, true))
@@ -161,7 +161,7 @@ fn a_power_cut_takes_nothing_that_a_sync_has_committed() {
 #[test]
 fn a_power_cut_leaves_whole_snapshots_of_an_import() {
     let Some(shim) = Shim::make() else { return };
-    let tried = cut(&Scene::import(&shim), times(20, 3000), false);
+    let tried = cut(&Scene::import(&shim), times(20, 1500), false);
     row(
         "the power fails in `import`",
         "the same",
@@ -174,7 +174,7 @@ fn a_power_cut_leaves_whole_snapshots_of_an_import() {
 #[test]
 fn a_power_cut_within_an_upgrade_leaves_the_old_file_or_the_new_one() {
     let Some(shim) = Shim::make() else { return };
-    let tries = times(6, 500);
+    let tries = times(6, 300);
     let tried: usize = [1, 5]
         .iter()
         .map(|&version| cut(&Scene::upgrade(&shim, version, 40), tries, false))

@@ -99,7 +99,7 @@ impl<'s> Scene<'s> {
     /// An import into no file, which it makes.
     pub fn import(shim: &'s Shim) -> Self {
         let mut scene = Self::new(shim, "import", &["import"]);
-        let archive = archive(FleetConfig::new(3, 30, start()), 60, 1);
+        let archive = archive(FleetConfig::new(3, 20, start()), 50, 1);
         let path = scene.folder.path().join("archive.ndjson");
         fs::write(&path, archive.0).unwrap();
         scene.args.push(path.to_str().unwrap().to_owned());
@@ -159,17 +159,17 @@ impl<'s> Scene<'s> {
         scene
     }
 
-    /// All that is derived is made anew, some segments among it.
+    /// All that is derived is made anew, a segment among it.
     pub fn rebuild(shim: &'s Shim) -> Self {
         let mut scene = Self::new(shim, "rebuild", &["rebuild"]);
-        let archive = archive(FleetConfig::new(5, 60, start()), 24 * 60, 60).0;
+        let archive = archive(FleetConfig::new(5, 30, start()), 24 * 60, 60).0;
         let path = scene.folder.path().join("before.db");
         let input = scene.folder.path().join("archive.ndjson");
         fs::write(&input, archive).unwrap();
         let mut import = prochist(&path, &["import", input.to_str().unwrap()]);
         assert_eq!(import.output().unwrap().status.code(), Some(3));
         let segments = one::<i64>(&open(&path), "SELECT count(*) FROM segment");
-        assert!(segments > 1, "{segments} segments");
+        assert!(segments > 0, "{segments} segments");
         scene.before = Some(path);
         scene.undisturbed();
         scene
