@@ -139,6 +139,30 @@ fn cut(scene: &Scene<'_>, tries: usize, forces_commits: bool) -> usize {
     tried.into_inner()
 }
 
+/// Else a power cut may leave the WAL alone, and what is in it would be of no use.
+#[test]
+fn the_name_of_a_new_file_is_sure_before_it_has_a_wal() {
+    let Some(shim) = Shim::make() else { return };
+    let mut instants = 0;
+    for scene in [Scene::sync(&shim, 0), Scene::import(&shim)] {
+        let (mut disk, trace) = scene.traced();
+        for traced in &trace {
+            disk.after(traced);
+            let ((has_wal, _), (_, is_sure)) = (disk.has("history.db-wal"), disk.has("history.db"));
+            assert!(is_sure || !has_wal, "{}: after {traced:?}", scene.name);
+            instants += 1;
+        }
+        assert_eq!(disk.has("history.db"), (true, true));
+    }
+    row(
+        "the power fails before a new file's name is on the disk",
+        "after each call of an `import` and a `sync` that make one",
+        &instants.to_string(),
+        "nothing; no WAL is ever there without its file",
+        "the_name_of_a_new_file_is_sure_before_it_has_a_wal",
+    );
+}
+
 /// Each commit is forced to the disk: what was committed is there.
 #[test]
 fn a_power_cut_takes_nothing_that_a_sync_has_committed() {

@@ -163,6 +163,12 @@ impl Disk {
         self.files[file].since.push(change);
     }
 
+    /// Whether the folder has a file of the name, and whether it is sure to have it after a power cut.
+    pub fn has(&self, name: &str) -> (bool, bool) {
+        let is_in = |names: &BTreeMap<String, usize>| names.keys().any(|path| last(path) == name);
+        (is_in(&self.names), is_in(&self.sure_names))
+    }
+
     /// What a kill would leave: everything. By name, without the folder.
     pub fn all(&self) -> BTreeMap<String, Vec<u8>> {
         let content = |file: usize| {
