@@ -1,14 +1,14 @@
-//! Opening the file: what it must be, how it is made, which settings it gets.
+//! Opening the file: what it must be, which settings it gets, how it is upgraded.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::create::create;
 use super::segments::Sizes;
 use crate::Error;
 use crate::error::Doing;
@@ -28,7 +28,7 @@ const SMALLEST_DATABASE_BYTES: u64 = 512;
 
 /// How long a statement waits for another writer, who holds the file for one snapshot at a time, or for
 /// as many as gather in about a second.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A history database, open for recording.
 ///
@@ -181,7 +181,7 @@ fn is_denied(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether something is in the WAL that is not yet in the file.
-fn has_wal(path: &Path) -> bool {
+pub(super) fn has_wal(path: &Path) -> bool {
     fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0)
 }
 
@@ -261,7 +261,7 @@ pub(super) fn look(path: &Path) -> Result<Found, Error> {
 
 /// Brings the schema up to date. Another recorder may be about the same: then its work is waited
 /// for and found done.
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     const ATTEMPTS: u32 = 5;
     for attempt in 1.. {
         let found = schema_version(connection).map_err(|source| open_error(path, source))?;
@@ -310,77 +310,6 @@ fn said_by_sqlite(error: refinery::Error) -> Box<dyn std::error::Error + Send + 
     Box::new(error)
 }
 
-/// Makes a new database under another name and gives it its own once it is whole, so that nobody
-/// ever finds half a one: neither another recorder that starts at the same time, nor anybody after
-/// a kill. Where another was quicker, its file stays.
-fn create(path: &Path) -> Result<(), Error> {
-    // SQLite would take the WAL of a file that is gone for that of the new one. (Where another recorder is
-    // quicker, its file is there before its WAL.)
-    if has_wal(path) && !path.exists() {
-        return Err(Error::LeftWal {
-            path: path.to_owned(),
-        });
-    }
-    let at_work = beside(path, &format!(".new-{}-{}", std::process::id(), serial()));
-    let made = create_file(&at_work, path)
-        .and_then(|()| fill(&at_work, path))
-        .and_then(|()| match fs::hard_link(&at_work, path) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-            // Not every file system has links.
-            Err(_) if !path.exists() => {
-                fs::rename(&at_work, path).map_err(|e| not_writable(path, e))
-            }
-            Err(_) | Ok(()) => Ok(()),
-        })
-        // Before anything is in its WAL: a WAL without its file is of no use after a power cut.
-        .and_then(|()| sync_folder(path).map_err(|e| not_writable(path, e)));
-    // Whatever is left of it, if anything, is of no use to anybody.
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(beside(&at_work, suffix));
-    }
-    made
-}
-
-/// Makes all of an empty database, and of that one file: none of it is left in its WAL.
-fn fill(at_work: &Path, path: &Path) -> Result<(), Error> {
-    let cannot = |source| open_error(path, source);
-    let mut connection =
-        Connection::open_with_flags(at_work, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(cannot)?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .and_then(|()| lay_out(&connection))
-        .map_err(cannot)?;
-    migrate(&mut connection, path)?;
-    // Closing it would do so, too, but not say where it cannot, as on a full disk.
-    connection
-        .pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
-        .and_then(|()| connection.close().map_err(|(_, source)| source))
-        .map_err(cannot)
-}
-
-/// Has the disk remember which names the file's folder has.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        // A folder may be written and not read, and not every file system can do this.
-        let Ok(folder) = fs::File::open(folder) else {
-            return Ok(());
-        };
-        match folder.sync_all() {
-            Err(e) if !matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
-                Err(e)
-            }
-            _ => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    Ok(())
-}
-
 /// A file's device and number there.
 type FileId = (u64, u64);
 
@@ -395,40 +324,14 @@ fn file_id(path: &Path) -> Option<FileId> {
     None
 }
 
-/// Tells apart those that are made at once by one process.
-fn serial() -> u64 {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    COUNT.fetch_add(1, Ordering::Relaxed)
-}
-
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// An empty file that only its owner may read; an error speaks of `path`, for which it is made.
-fn create_file(at_work: &Path, path: &Path) -> Result<(), Error> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        // Ids of customers' processes and their addresses are nobody else's business. SQLite gives
-        // the -wal and -shm files the mode of the database.
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    match options.open(at_work) {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == ErrorKind::NotFound => Err(Error::NoFolder {
-            path: path.to_owned(),
-        }),
-        Err(e) => Err(not_writable(path, e)),
-    }
-}
-
 /// What is in a file for good, and can only be put there before there are tables.
-fn lay_out(connection: &Connection) -> Result<(), rusqlite::Error> {
+pub(super) fn lay_out(connection: &Connection) -> Result<(), rusqlite::Error> {
     // Space is given back in steps when history is pruned.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     // Before anything else is in the file, so that a kill in between leaves one that is ours.
@@ -497,18 +400,6 @@ fn newer(path: &Path, found: i64) -> Error {
     }
 }
 
-fn not_writable(path: &Path, source: std::io::Error) -> Error {
-    match source.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
-            path: path.to_owned(),
-        },
-        _ => Error::Create {
-            path: path.to_owned(),
-            source,
-        },
-    }
-}
-
 /// SQLite says neither why it could not open a file nor its name as it was given; the system does.
 fn unreadable(path: &Path, source: rusqlite::Error) -> Error {
     if source.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
@@ -523,7 +414,7 @@ fn unreadable(path: &Path, source: rusqlite::Error) -> Error {
     open_error(path, source)
 }
 
-fn open_error(path: &Path, source: rusqlite::Error) -> Error {
+pub(super) fn open_error(path: &Path, source: rusqlite::Error) -> Error {
     let path = path.to_owned();
     // Its text would only name the file again, as it was given to SQLite.
     let source = match source {

@@ -9,6 +9,7 @@
 
 mod absence;
 mod columns;
+mod create;
 mod derived;
 mod file;
 #[cfg(feature = "sync")]
