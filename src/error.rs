@@ -24,6 +24,27 @@ pub enum Error {
         /// The database that was to be made.
         path: PathBuf,
     },
+    /// The file cannot be made.
+    #[error("could not make history database {path:?}")]
+    Create {
+        /// The database that was to be made.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no file, but the WAL of one, with what was recorded last: it belongs to a file that was
+    /// moved away or removed. Nothing is made beside it.
+    #[error("history database {path:?} is gone, but its WAL was left there")]
+    LeftWal {
+        /// Where the file was.
+        path: PathBuf,
+    },
+    /// The file was taken away while it was written: what was recorded since went with it.
+    #[error("history database {path:?} was moved, replaced or removed while it was written")]
+    Gone {
+        /// Where the file was.
+        path: PathBuf,
+    },
     /// The file cannot be read at all.
     #[error("could not read {path:?}")]
     Unreadable {
@@ -122,8 +143,8 @@ pub enum Error {
     Migrate {
         /// The file.
         path: PathBuf,
-        /// What refinery said.
-        source: Box<refinery::Error>,
+        /// What SQLite said, or refinery.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// SQLite refused a statement: a full disk, a damaged file, a lock held too long.
     #[error("history database: could not {doing}")]

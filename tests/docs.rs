@@ -237,6 +237,24 @@ fn the_example_of_json_is_an_answer() {
     assert_eq!(ran.stdout.trim(), block("json"));
 }
 
+/// Each row of the page's table names the test that counted it.
+#[test]
+fn the_tests_that_the_page_of_reliability_names_are_there() {
+    let page = document("docs/reliability.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reliability");
+    let tests: String = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let is_name =
+        |word: &&str| word.len() > 20 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        assert!(tests.contains(&format!("fn {name}()")), "{name}");
+    }
+}
+
 /// The lines of the map, and whether each file and folder of the source is on one of them.
 #[test]
 fn the_map_has_every_file() {

@@ -101,9 +101,42 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What to do where the disk is the cause: SQLite's word for it, or the system's, is at the end of the chain.
+fn of_disk(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let said = error.downcast_ref::<rusqlite::Error>();
+        match said.and_then(rusqlite::Error::sqlite_error_code) {
+            Some(DiskFull) => return Some(NO_ROOM),
+            Some(SystemIoFailure) => return Some(REFUSED),
+            _ => {}
+        }
+        match error
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind)
+        {
+            Some(ErrorKind::StorageFull) => return Some(NO_ROOM),
+            Some(ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) => return Some(REFUSED),
+            _ => {}
+        }
+        cause = error.source();
+    }
+    None
+}
+
+const NO_ROOM: &str =
+    "make room on the disk; what was recorded before is whole, and running it again goes on";
+
+const REFUSED: &str = "the system refused to read or write: look for a full disk, one that fails, a quota or \
+     a limit on file sizes (ulimit -f); what was recorded before is whole, and running it again goes on";
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let failure = Self::caused(&error);
+        if let Some(hint) = of_disk(&error) {
+            return failure.hint(hint);
+        }
         match error {
             Error::NotFound { .. } => failure.hint(
                 "record one with `prochist demo`, `prochist sync` or `prochist import`, or name \
@@ -126,6 +159,13 @@ impl From<Error> for Failure {
             Error::NoFolder { .. } => {
                 failure.hint("make the folder first, or name another with --db PATH")
             }
+            Error::LeftWal { ref path } => failure.hint(format!(
+                "put the file back that it belongs to, or move {}-wal away to begin anew",
+                path.display()
+            )),
+            Error::Gone { .. } => failure.hint(
+                "what was recorded meanwhile went with it: put it back, if it was moved, and run this again",
+            ),
             Error::NotSqlite { .. } | Error::NotOurs { .. } => {
                 failure.hint("name a history database with --db PATH; this file was left as it is")
             }

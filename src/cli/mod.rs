@@ -71,7 +71,9 @@ enum Done {
 }
 
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = Cli::parse();
+    signals::outlive_file_limits();
+    match run(cli) {
         Ok(Done::Whole) => ExitCode::SUCCESS,
         Ok(Done::Partial) => ExitCode::from(3),
         // Whoever read the output has seen enough.

@@ -8,7 +8,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::Progress;
-use super::file::{Found, NewFile, has_wal, is_same_file, look, open_to_read, sync_folder};
+use super::create::{NewFile, sync_folder};
+use super::file::{has_wal, is_same_file, look, open_to_read};
 use super::verify::{Check, verify_copy};
 use crate::Error;
 use crate::error::Doing;
@@ -52,13 +53,12 @@ pub fn back_up(
     mut progress: impl FnMut(Progress),
 ) -> Result<BackedUp, Error> {
     let source = open_to_read(from)?;
-    if let Found::Ours | Found::Blank = look(to)? {
-        // A WAL that is there would be taken for the copy's.
-        if is_same_file(from, to) || has_wal(to) {
-            return Err(Error::InUse {
-                path: to.to_owned(),
-            });
-        }
+    look(to)?;
+    // A WAL that is there would be taken for the copy's.
+    if is_same_file(from, to) || has_wal(to) {
+        return Err(Error::InUse {
+            path: to.to_owned(),
+        });
     }
     let made = NewFile::create(to)?;
     copy(&source, made.path(), &mut progress)?;
@@ -81,7 +81,7 @@ pub fn back_up(
         })
         .map_err(unreadable)?;
     fs::rename(made.path(), to).map_err(unreadable)?;
-    sync_folder(to);
+    sync_folder(to)?;
     Ok(BackedUp { bytes, checks })
 }
 

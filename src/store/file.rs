@@ -1,14 +1,14 @@
-//! Opening the file: what it must be, how it is made, which settings it gets.
+//! Opening the file: what it must be, which settings it gets, how it is upgraded.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::create::create;
 use super::segments::Sizes;
 use crate::Error;
 use crate::error::Doing;
@@ -28,7 +28,7 @@ const SMALLEST_DATABASE_BYTES: u64 = 512;
 
 /// How long a statement waits for another writer, who holds the file for one snapshot at a time, or for
 /// as many as gather in about a second.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A history database, open for recording.
 ///
@@ -45,6 +45,8 @@ pub struct Store {
     pub(super) connection: Connection,
     pub(super) sizes: Sizes,
     path: PathBuf,
+    /// The very file that is at the path, where the system tells.
+    file: Option<FileId>,
 }
 
 impl Store {
@@ -53,8 +55,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotSqlite`], [`Error::NotOurs`], [`Error::NewerSchema`], [`Error::ReadOnly`],
-    /// [`Error::NoFolder`], [`Error::Unreadable`], [`Error::Open`] or [`Error::Migrate`]; the file
-    /// is then as it was.
+    /// [`Error::NoFolder`], [`Error::Create`], [`Error::LeftWal`], [`Error::Unreadable`], [`Error::Open`] or
+    /// [`Error::Migrate`]; the file is then as it was.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if let Found::Nothing = look(path)? {
             create(path)?;
@@ -76,6 +78,18 @@ impl Store {
             connection,
             sizes: Sizes::default(),
             path: path.to_owned(),
+            file: file_id(path),
+        })
+    }
+
+    /// Whether what is written still goes to the file at the path. SQLite goes on in one that was taken
+    /// away, and nobody would ever find what it wrote there.
+    pub(super) fn is_in_place(&self) -> Result<(), Error> {
+        if self.file.is_none() || file_id(&self.path) == self.file {
+            return Ok(());
+        }
+        Err(Error::Gone {
+            path: self.path.clone(),
         })
     }
 
@@ -238,7 +252,12 @@ pub(super) fn look(path: &Path) -> Result<Found, Error> {
         });
     }
     let id: i32 = connect_unchanging(path)
-        .and_then(|file| file.pragma_query_value(None, "application_id", |row| row.get(0)))
+        .and_then(|file| {
+            // Within a checkpoint, or after a kill in one, pages of the file are still in the WAL, which is not
+            // looked at here. This setting has SQLite take a file that is too short for what its first page says.
+            file.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
+            file.pragma_query_value(None, "application_id", |row| row.get(0))
+        })
         .map_err(|source| unreadable(path, source))?;
     if id == APPLICATION_ID {
         Ok(Found::Ours)
@@ -251,7 +270,7 @@ pub(super) fn look(path: &Path) -> Result<Found, Error> {
 
 /// Brings the schema up to date. Another recorder may be about the same: then its work is waited
 /// for and found done.
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     const ATTEMPTS: u32 = 5;
     for attempt in 1.. {
         let found = schema_version(connection).map_err(|source| open_error(path, source))?;
@@ -261,13 +280,16 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
         if found == SCHEMA_VERSION {
             break;
         }
-        let Err(source) = embedded::migrations::runner().run(connection) else {
+        // All in one transaction: by itself refinery commits a migration before it notes that it has done
+        // so, and a kill between the two leaves a file that no later run can upgrade.
+        let runner = embedded::migrations::runner().set_grouped(true);
+        let Err(source) = runner.run(connection) else {
             break;
         };
         if attempt == ATTEMPTS {
             return Err(Error::Migrate {
                 path: path.to_owned(),
-                source: Box::new(source),
+                source: said_by_sqlite(source),
             });
         }
         // To be let in is to know that whoever was at it has finished.
@@ -278,80 +300,48 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes a new database under another name and gives it its own once it is whole, so that nobody
-/// ever finds half a one: neither another recorder that starts at the same time, nor anybody after
-/// a kill. Where another was quicker, its file stays.
-fn create(path: &Path) -> Result<(), Error> {
-    let new = NewFile::create(path)?;
-    let mut connection = Connection::open_with_flags(new.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .map_err(|source| open_error(path, source))?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .and_then(|()| lay_out(&connection))
-        .map_err(|source| open_error(path, source))?;
-    migrate(&mut connection, path)?;
-    // Closing it empties its WAL.
-    connection
-        .close()
-        .map_err(|(_, source)| open_error(path, source))?;
-    match fs::hard_link(new.path(), path) {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-        // Not every file system has links.
-        Err(_) if !path.exists() => fs::rename(new.path(), path).map_err(|e| not_writable(path, e)),
-        Err(_) | Ok(()) => Ok(()),
-    }?;
-    sync_folder(path);
-    Ok(())
-}
-
-/// A file that is made under another name, beside the one that it is for, and that goes away with this
-/// unless it got its own.
-pub(super) struct NewFile {
-    at_work: PathBuf,
-}
-
-impl NewFile {
-    /// An empty one that only its owner may read; errors speak of `path`, for which it is made.
-    pub fn create(path: &Path) -> Result<Self, Error> {
-        let at_work = beside(path, &format!(".new-{}-{}", std::process::id(), serial()));
-        create_file(&at_work, path)?;
-        Ok(Self { at_work })
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.at_work
-    }
-}
-
-impl Drop for NewFile {
-    /// Whatever is left of it, if anything, is of no use to anybody.
-    fn drop(&mut self) {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
-            let _ = fs::remove_file(beside(&self.at_work, suffix));
+/// Refinery repeats the text of the migration; what SQLite said of it is enough.
+fn said_by_sqlite(error: refinery::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        let said = match error.downcast_ref() {
+            Some(rusqlite::Error::SqliteFailure(code, text)) => Some((*code, text.clone())),
+            Some(rusqlite::Error::SqlInputError { error, msg, .. }) => {
+                Some((*error, Some(msg.clone())))
+            }
+            _ => None,
+        };
+        if let Some((code, text)) = said {
+            return Box::new(rusqlite::Error::SqliteFailure(code, text));
         }
+        cause = error.source();
     }
+    Box::new(error)
 }
 
 /// Whether both names lead to one file.
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
-    let resolved = |path: &Path| fs::canonicalize(path).ok();
-    resolved(one).is_some_and(|one| resolved(other).as_ref() == Some(&one))
+    match (file_id(one), file_id(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => {
+            let resolved = |path: &Path| fs::canonicalize(path).ok();
+            resolved(one).is_some_and(|one| resolved(other).as_ref() == Some(&one))
+        }
+    }
 }
 
-/// So that a name that was given outlives a power failure. Where it cannot be done, as on file systems
-/// that have no such thing, the name is there for all but that.
-pub(super) fn sync_folder(path: &Path) {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
-}
+/// A file's device and number there.
+type FileId = (u64, u64);
 
-/// Tells apart those that are made at once by one process.
-fn serial() -> u64 {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    COUNT.fetch_add(1, Ordering::Relaxed)
+fn file_id(path: &Path) -> Option<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let file = fs::metadata(path).ok()?;
+        Some((file.dev(), file.ino()))
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -360,27 +350,8 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn create_file(at_work: &Path, path: &Path) -> Result<(), Error> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        // Ids of customers' processes and their addresses are nobody else's business. SQLite gives
-        // the -wal and -shm files the mode of the database.
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    match options.open(at_work) {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == ErrorKind::NotFound => Err(Error::NoFolder {
-            path: path.to_owned(),
-        }),
-        Err(e) => Err(not_writable(path, e)),
-    }
-}
-
 /// What is in a file for good, and can only be put there before there are tables.
-fn lay_out(connection: &Connection) -> Result<(), rusqlite::Error> {
+pub(super) fn lay_out(connection: &Connection) -> Result<(), rusqlite::Error> {
     // Space is given back in steps when history is pruned.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     // Before anything else is in the file, so that a kill in between leaves one that is ours.
@@ -449,18 +420,6 @@ fn newer(path: &Path, found: i64) -> Error {
     }
 }
 
-fn not_writable(path: &Path, source: std::io::Error) -> Error {
-    match source.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
-            path: path.to_owned(),
-        },
-        _ => Error::Unreadable {
-            path: path.to_owned(),
-            source,
-        },
-    }
-}
-
 /// SQLite says neither why it could not open a file nor its name as it was given; the system does.
 fn unreadable(path: &Path, source: rusqlite::Error) -> Error {
     if source.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
@@ -475,7 +434,7 @@ fn unreadable(path: &Path, source: rusqlite::Error) -> Error {
     open_error(path, source)
 }
 
-fn open_error(path: &Path, source: rusqlite::Error) -> Error {
+pub(super) fn open_error(path: &Path, source: rusqlite::Error) -> Error {
     let path = path.to_owned();
     // Its text would only name the file again, as it was given to SQLite.
     let source = match source {

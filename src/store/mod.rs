@@ -10,6 +10,7 @@
 mod absence;
 mod backup;
 mod columns;
+mod create;
 mod derived;
 mod file;
 #[cfg(feature = "sync")]

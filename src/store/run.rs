@@ -213,7 +213,7 @@ impl Run<'_> {
     /// Records one snapshot, whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Sqlite`]; nothing of the snapshot is then in the file.
+    /// [`Error::Sqlite`] or [`Error::Gone`]; nothing of the snapshot is then in the file.
     pub fn record(&mut self, snapshot: &Snapshot) -> Result<Recorded, Error> {
         let mut writer = self.snapshot(snapshot.observed_at)?;
         for process in &snapshot.processes {
@@ -228,8 +228,9 @@ impl Run<'_> {
     /// Begins to record a snapshot piece by piece, for one that is not to be held in memory.
     ///
     /// # Errors
-    /// [`Error::Sqlite`].
+    /// [`Error::Sqlite`], or [`Error::Gone`] if the file was taken away.
     pub fn snapshot(&mut self, observed_at: UtcMillis) -> Result<SnapshotWriter<'_>, Error> {
+        self.store.is_in_place()?;
         SnapshotWriter::begin(
             &self.store.connection,
             &mut self.recorder,
@@ -257,7 +258,7 @@ impl Run<'_> {
     /// Ends the run.
     ///
     /// # Errors
-    /// [`Error::Sqlite`].
+    /// [`Error::Sqlite`], or [`Error::Gone`] if the file was taken away.
     pub fn finish(mut self, ending: &Ending) -> Result<Recorded, Error> {
         self.commit()?;
         let sizes = self.store.sizes;
@@ -293,6 +294,7 @@ impl Run<'_> {
         keep_paces(&db)?;
         let recorded = recorded_by(&db, self.recorder.run_id)?;
         db.commit().doing("finish a run")?;
+        self.store.is_in_place()?;
         Ok(recorded)
     }
 }
