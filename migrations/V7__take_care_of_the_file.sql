@@ -13,6 +13,8 @@ CREATE TABLE pruned (
     -- From the first creation until the last of them was gone: its end, or its last sighting if later.
     first_created_ms INTEGER NOT NULL,
     last_gone_ms     INTEGER NOT NULL,
+    -- 0 until what nothing refers to any more was removed, too.
+    is_swept         INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (pruned_ms, app)
 ) STRICT, WITHOUT ROWID;
 

@@ -118,17 +118,30 @@ impl Store {
                 count_versions(db, -old.iter().map(|old| old.versions).sum::<i64>())
             })
         })?;
-        if !removed.is_empty() {
+        // That of one that was killed, too.
+        if self.is_unswept()? {
             self.in_transaction(|db| {
                 drop_all(db)?;
                 rebuild_places(db)?;
-                remove_unused(db)
+                remove_unused(db)?;
+                db.execute("UPDATE pruned SET is_swept = 1 WHERE NOT is_swept", [])
+                    .doing(DOING)
             })?;
             self.seal_all(|_| ())?;
         }
         let mut pruned = self.told(removed, before)?;
         pruned.bytes_returned = self.return_space()?;
         Ok(pruned)
+    }
+
+    fn is_unswept(&self) -> Result<bool, Error> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM pruned WHERE NOT is_swept)",
+                [],
+                |row| row.get(0),
+            )
+            .doing(DOING)
     }
 
     /// Does something with all keys, some at a time.
@@ -284,6 +297,7 @@ fn record(db: &Connection, old: &Old, before: UtcMillis, now: UtcMillis) -> Resu
          VALUES (:now, :app, :before, 1, :versions, :created, :gone)
          ON CONFLICT DO UPDATE SET
              before_ms = max(before_ms, excluded.before_ms),
+             is_swept = 0,
              processes = processes + 1,
              versions = versions + excluded.versions,
              first_created_ms = min(first_created_ms, excluded.first_created_ms),

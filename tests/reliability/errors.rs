@@ -134,3 +134,18 @@ fn a_rebuild_that_cannot_write_says_so_and_leaves_the_file_whole() {
         "a_rebuild_that_cannot_write_says_so_and_leaves_the_file_whole",
     );
 }
+
+#[test]
+fn taking_care_of_a_file_that_cannot_be_written_says_so_and_leaves_it_whole() {
+    let Some(shim) = Shim::make() else { return };
+    refused(
+        "a write or sync fails in `merge`, `prune` or `backup`",
+        &[
+            Scene::merge(&shim),
+            Scene::prune(&shim),
+            Scene::backup(&shim),
+        ],
+        times(1, 25),
+        "taking_care_of_a_file_that_cannot_be_written_says_so_and_leaves_it_whole",
+    );
+}

@@ -110,6 +110,39 @@ fn a_killed_rebuild_leaves_the_rows_and_can_be_made_again() {
     );
 }
 
+#[test]
+fn a_killed_merge_leaves_the_file_as_it_was_or_merged() {
+    let Some(shim) = Shim::make() else { return };
+    killed(
+        "`merge` is killed",
+        &[Scene::merge(&shim)],
+        times(4, 320),
+        "a_killed_merge_leaves_the_file_as_it_was_or_merged",
+    );
+}
+
+#[test]
+fn a_killed_pruning_leaves_whole_processes_and_counts_those_that_went() {
+    let Some(shim) = Shim::make() else { return };
+    killed(
+        "`prune` is killed",
+        &[Scene::prune(&shim)],
+        times(4, 320),
+        "a_killed_pruning_leaves_whole_processes_and_counts_those_that_went",
+    );
+}
+
+#[test]
+fn a_killed_backup_leaves_the_file_and_the_earlier_backup() {
+    let Some(shim) = Shim::make() else { return };
+    killed(
+        "`backup` is killed",
+        &[Scene::backup(&shim)],
+        times(4, 320),
+        "a_killed_backup_leaves_the_file_and_the_earlier_backup",
+    );
+}
+
 /// By a signal from outside, at whatever it is doing when so much is recorded.
 #[test]
 fn an_import_that_somebody_kills_leaves_whole_snapshots() {

@@ -187,10 +187,11 @@ fn many_at_once_see_whole_snapshots_and_nobody_is_turned_away() {
     archive.import(&path);
 
     let (syncs, imports, questions) = (times(8, 300), times(6, 150), times(10, 1000));
+    let backups = times(3, 60);
     let crowd = Crowd {
         archive: &archive,
         path: &path,
-        at_it: AtomicUsize::new(10),
+        at_it: AtomicUsize::new(11),
         failed: AtomicBool::new(false),
         recorded: Mutex::new(0),
         more: Condvar::new(),
@@ -200,11 +201,15 @@ fn many_at_once_see_whole_snapshots_and_nobody_is_turned_away() {
     let import = archive.args();
     let import = import.each_ref().map(String::as_str);
     let crowd = &crowd;
-    let (synced, imported, asked) = std::thread::scope(|scope| {
+    let backup = folder.path().join("backup.db");
+    let backup = ["backup", backup.to_str().unwrap()];
+    let (synced, imported, backed_up, asked) = std::thread::scope(|scope| {
         let synced = scope.spawn(|| crowd.each(syncs, sync, false));
         let imported =
             scope.spawn(|| crowd.each(imports, |_| drop(crowd.run(&import, &[3])), false));
-        // A backup belongs here as well.
+        // Each copy is verified by the program before it gets its name.
+        let backed_up =
+            scope.spawn(|| crowd.each(backups, |_| drop(crowd.run(&backup, &[0])), false));
         let readers = [
             scope.spawn(|| crowd.asks(questions)),
             scope.spawn(|| crowd.asks(questions)),
@@ -219,7 +224,12 @@ fn many_at_once_see_whole_snapshots_and_nobody_is_turned_away() {
             .into_iter()
             .map(|reader| reader.join().unwrap())
             .sum();
-        (synced.join().unwrap(), imported.join().unwrap(), asked)
+        (
+            synced.join().unwrap(),
+            imported.join().unwrap(),
+            backed_up.join().unwrap(),
+            asked,
+        )
     });
     let longest = crowd.longest_wal.load(Ordering::Relaxed);
     assert!(longest < MOST_WAL, "a WAL of {longest} bytes");
@@ -237,8 +247,8 @@ fn many_at_once_see_whole_snapshots_and_nobody_is_turned_away() {
     println!("the longest WAL had {longest} bytes");
     row(
         "many at once",
-        "syncs, imports and eight readers of three kinds, as fast as they go",
-        &format!("{synced} syncs, {imported} imports, {asked} questions"),
+        "syncs, imports, backups and eight readers of three kinds, as fast as they go",
+        &format!("{synced} syncs, {imported} imports, {backed_up} backups, {asked} questions"),
         "nothing; nobody was turned away, the WAL stayed bounded",
         "many_at_once_see_whole_snapshots_and_nobody_is_turned_away",
     );

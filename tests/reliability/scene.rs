@@ -1,5 +1,5 @@
 //! A command and the file that it is run on, the same each time: an import, a sync over the simulator's
-//! API, an upgrade, a rebuild; and what it comes to where nothing goes wrong.
+//! API, an upgrade, a rebuild, a merge, a pruning, a backup; and what it comes to where nothing goes wrong.
 //!
 //! The program's clock stands still, by the shim, so that a run that is made again says the same.
 
@@ -16,8 +16,8 @@ use prochist::simulator::{Fleet, FleetConfig, ManualClock, Server, ServerConfig,
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::check::{Shown, shown, whole};
-use crate::common::{answers, one, open};
+use crate::check::{Shown, shown, verified, whole};
+use crate::common::{answers, dump, one, open};
 use crate::shim::{Fault, Shim};
 use crate::trace::{self, Disk, Traced};
 
@@ -39,6 +39,11 @@ pub struct Scene<'s> {
     /// What an undisturbed run comes to.
     pub truth: Shown,
     pub answers: String,
+    /// What else is told by then: a query, and what an undisturbed run has it say.
+    told: Option<(&'static str, String)>,
+    /// Whether it goes process by process, so that halfway a snapshot shows fewer than at its beginning, and
+    /// more than at its end.
+    by_process: bool,
     /// What else is needed for as long.
     _kept: Box<dyn Any + Send + Sync>,
 }
@@ -92,6 +97,8 @@ impl<'s> Scene<'s> {
             code: 0,
             truth: Shown::new(),
             answers: String::new(),
+            told: None,
+            by_process: false,
             _kept: Box::new(()),
         }
     }
@@ -162,17 +169,65 @@ impl<'s> Scene<'s> {
     /// All that is derived is made anew, a segment among it.
     pub fn rebuild(shim: &'s Shim) -> Self {
         let mut scene = Self::new(shim, "rebuild", &["rebuild"]);
-        let archive = archive(FleetConfig::new(5, 30, start()), 24 * 60, 60).0;
-        let path = scene.folder.path().join("before.db");
-        let input = scene.folder.path().join("archive.ndjson");
-        fs::write(&input, archive).unwrap();
-        let mut import = prochist(&path, &["import", input.to_str().unwrap()]);
-        assert_eq!(import.output().unwrap().status.code(), Some(3));
+        let path = scene.recorded("before.db", &day());
         let segments = one::<i64>(&open(&path), "SELECT count(*) FROM segment");
         assert!(segments > 0, "{segments} segments");
         scene.before = Some(path);
         scene.undisturbed();
         scene
+    }
+
+    /// The afternoon that another collector saw, with a bit of what this one did, is taken in.
+    pub fn merge(shim: &'s Shim) -> Self {
+        let day = day();
+        let lines: Vec<&str> = day.lines().collect();
+        let mut scene = Self::new(shim, "merge", &["merge"]);
+        let other = scene.recorded("other.db", &lines[lines.len() * 2 / 5..].join("\n"));
+        let path = scene.recorded("before.db", &lines[..lines.len() / 2].join("\n"));
+        scene.args.push(other.to_str().unwrap().to_owned());
+        scene.before = Some(path);
+        scene.undisturbed();
+        let all = scene.recorded("all.db", &day);
+        assert!(answers(&all) == scene.answers, "other answers");
+        scene
+    }
+
+    /// The morning is pruned at the day's end.
+    pub fn prune(shim: &'s Shim) -> Self {
+        let mut scene = Self::new(shim, "prune", &["prune", "--older-than", "12h"]);
+        scene.before = Some(scene.recorded("before.db", &day()));
+        let evening = start().plus_millis(24 * 60 * MINUTE_MS);
+        scene
+            .env
+            .insert("SHIM_NOW".to_owned(), evening.millis().to_string());
+        scene.by_process = true;
+        scene.told = Some((
+            "SELECT sum(processes), sum(versions), (SELECT count(*) FROM word) FROM prunings",
+            String::new(),
+        ));
+        scene.undisturbed();
+        let before = answers(scene.before.as_ref().unwrap());
+        let (before, after) = (before.lines().count(), scene.answers.lines().count());
+        assert!(after + 500 < before, "{before} lines, and {after}");
+        scene
+    }
+
+    /// The file is copied to the place of an earlier backup.
+    pub fn backup(shim: &'s Shim) -> Self {
+        let mut scene = Self::new(shim, "backup", &["backup", "{folder}/backup.db"]);
+        scene.before = Some(scene.recorded("before.db", &day()));
+        scene.undisturbed();
+        scene
+    }
+
+    /// A history of this name that an archive was imported into.
+    fn recorded(&self, name: &str, archive: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let input = self.folder.path().join("archive.ndjson");
+        fs::write(&input, archive).unwrap();
+        let mut import = prochist(&path, &["import", input.to_str().unwrap()]);
+        assert_eq!(import.output().unwrap().status.code(), Some(3));
+        path
     }
 
     /// Runs it once as a run should go, to know what it comes to.
@@ -181,6 +236,9 @@ impl<'s> Scene<'s> {
         self.succeed(&mut self.command(&copy.path()));
         self.truth = shown(&open(&copy.path()));
         self.answers = answers(&copy.path());
+        if let Some((query, told)) = &mut self.told {
+            *told = dump(&open(&copy.path()), query);
+        }
         whole(&copy.path(), &self.truth, "undisturbed");
         assert!(self.answers.lines().count() > 10);
     }
@@ -222,8 +280,10 @@ impl<'s> Scene<'s> {
     }
 
     pub fn command(&self, path: &Path) -> Command {
-        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        let mut command = prochist(path, &args);
+        let folder = path.parent().unwrap().to_str().unwrap();
+        let args = self.args.iter().map(|arg| arg.replace("{folder}", folder));
+        let args: Vec<String> = args.collect();
+        let mut command = prochist(path, &args.iter().map(String::as_str).collect::<Vec<_>>());
         self.shim
             .watch(&mut command, Path::new("nothing is watched"))
             .env("SHIM_NOW", start().millis().to_string())
@@ -249,11 +309,23 @@ impl<'s> Scene<'s> {
     /// What is there is whole, and the same command comes to the same answers as ever.
     #[track_caller]
     pub fn goes_on(&self, path: &Path, of: &str) {
-        whole(path, &self.truth, of);
+        if self.by_process {
+            verified(path, of);
+        } else {
+            whole(path, &self.truth, of);
+        }
+        let backup = path.with_file_name("backup.db");
+        if backup.exists() {
+            assert!(answers(&backup) == self.answers, "{of}: another backup");
+            verified(&backup, of);
+        }
         let output = self.command(path).output().unwrap();
         assert!(self.is_done(output.status), "{of}: {output:?}");
         assert_eq!(whole(path, &self.truth, of), self.truth, "{of}");
         assert!(answers(path) == self.answers, "{of}: other answers");
+        if let Some((query, told)) = &self.told {
+            assert_eq!(&dump(&open(path), query), told, "{of}");
+        }
     }
 
     pub fn is_done(&self, status: ExitStatus) -> bool {
@@ -265,6 +337,12 @@ impl<'s> Scene<'s> {
         let output = command.output().unwrap();
         assert!(self.is_done(output.status), "{}: {output:?}", self.name);
     }
+}
+
+/// What a fleet showed each hour of a day.
+fn day() -> String {
+    let archive = archive(FleetConfig::new(5, 30, start()), 24 * 60, 60).0;
+    String::from_utf8(archive).unwrap()
 }
 
 /// The program, with nothing of its surroundings but the file.
@@ -284,7 +362,7 @@ pub fn prochist(path: &Path, args: &[&str]) -> Command {
 /// So many more of each process, with all that was seen of it.
 fn multiply(path: &Path, copies: i64) {
     let db = Connection::open(path).unwrap();
-    for table in ["process", "sighting", "version"] {
+    for table in ["process", "sighting", "version", "hold"] {
         let columns: String = one(
             &db,
             &format!("SELECT group_concat(name) FROM pragma_table_info('{table}')"),

@@ -53,7 +53,7 @@ impl Merge<'_> {
         self.copy(
             "SELECT pruned_ms, app, before_ms, processes, versions, first_created_ms, last_gone_ms
              FROM pruned ORDER BY pruned_ms, app",
-            "INSERT OR IGNORE INTO pruned VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT OR IGNORE INTO pruned VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)",
             |merge, row| merge.reword(&mut row[1]).map(|()| true),
         )?;
         self.watermarks()
