@@ -416,6 +416,25 @@ fn base_urls_are_checked_and_their_secrets_not_shown() {
     }
 }
 
+/// Does not compile where the type has the trait: then it is not clear which function is meant.
+macro_rules! lacks {
+    ($type:ty: $($lacked:path),+) => {$({
+        trait OfAll<A> {
+            fn which() {}
+        }
+        struct OfThose;
+        impl<T: ?Sized> OfAll<()> for T {}
+        impl<T: ?Sized + $lacked> OfAll<OfThose> for T {}
+        <$type as OfAll<_>>::which();
+    })+};
+}
+
+#[test]
+fn a_token_can_be_neither_displayed_nor_serialized_nor_taken_as_text() {
+    lacks!(Token: std::fmt::Display, serde::Serialize, AsRef<str>, std::ops::Deref<Target = str>);
+    lacks!(Token: Into<String>, PartialEq, Copy);
+}
+
 #[test]
 fn a_token_shows_nothing() {
     let token = Token::new(format!("{SECRET}\r\n")).expect("a token");

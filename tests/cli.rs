@@ -29,6 +29,9 @@ mod recording;
 #[path = "sync/script.rs"]
 #[allow(dead_code)] // each test file uses some of it
 mod script;
+#[cfg(unix)]
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/sql.rs"]
 mod sql;
 #[path = "cli/sql_escapes.rs"]

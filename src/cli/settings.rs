@@ -215,6 +215,32 @@ impl<'a> Settings<'a> {
         })
     }
 
+    /// The file that the token is in and its mode, if others than its owner may read or write it. What a
+    /// service manager hands over is guarded by its folder.
+    #[cfg(unix)]
+    pub fn token_at_large(&self) -> Option<(PathBuf, u32)> {
+        use std::os::unix::fs::PermissionsExt;
+
+        let TokenFrom::File(path) = self.token_from()?.value else {
+            return None;
+        };
+        let handed_over = env::var_os("CREDENTIALS_DIRECTORY");
+        if handed_over.is_some_and(|folder| !folder.is_empty() && path.starts_with(folder)) {
+            return None;
+        }
+        let file = std::fs::metadata(&path)
+            .ok()
+            .filter(|file| file.is_file())?;
+        let mode = file.permissions().mode() & 0o777;
+        (mode & 0o077 != 0).then_some((path, mode))
+    }
+
+    /// Elsewhere a mode does not tell.
+    #[cfg(not(unix))]
+    pub fn token_at_large(&self) -> Option<(PathBuf, u32)> {
+        None
+    }
+
     /// Time from one run of `sync --every` to the next.
     pub fn interval(&self) -> Setting<Duration> {
         let found = Setting::flag(self.flags.every.flatten(), "--every");

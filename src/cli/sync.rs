@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use prochist::source::api::{ApiError, Client, Options};
 use prochist::sync::{Job, Limits, NotSeen, Ran, Stopper};
 use prochist::{Error, Lock, RunResult, Store};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Done;
 use super::args::SyncArgs;
@@ -83,6 +83,12 @@ impl<'a> Sync<'a> {
         };
         let client = Client::new(&base_url.value, token, options)
             .map_err(|error| bad_url(error, &base_url.origin))?;
+        if let Some((path, mode)) = settings.token_at_large() {
+            warn!(
+                "others may read the token file {path:?} (mode {mode:03o}): chmod 600 {}",
+                path.display()
+            );
+        }
         Ok(Self {
             client,
             api: base_url.value.trim_end_matches('/').to_owned(),
