@@ -87,7 +87,9 @@ impl Machine {
         let place = &machine.place;
         place.write("etc/prochist.toml", machine.here(&example("prochist.toml")));
         for token in ["etc/token", "handed/token"] {
-            place.write(token, "s3cr3t-token\n");
+            let token = place.write(token, "s3cr3t-token\n");
+            let owner_s = std::os::unix::fs::PermissionsExt::from_mode(0o400);
+            fs::set_permissions(token, owner_s).unwrap();
         }
         fs::create_dir(place.path("var")).unwrap();
         machine

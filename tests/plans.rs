@@ -125,6 +125,11 @@ const FILTERS: &[(&str, &str, &str)] = &[
         "gap_since (since_ms>? AND since_ms<?)",
     ),
     ("watermarks", "app_id = :app", "(app=?)"),
+    (
+        "prunings",
+        "pruned_at_ms >= :since AND pruned_at_ms < :until",
+        "(pruned_ms>? AND pruned_ms<?)",
+    ),
     ("set_aside", "set_aside_id = :aside", "(rowid=?)"),
     ("set_aside", "run_id = :run", "aside_run (run_id=?)"),
 ];
