@@ -186,8 +186,8 @@ fn many_at_once_see_whole_snapshots_and_nobody_is_turned_away() {
     sync(0);
     archive.import(&path);
 
-    let (syncs, imports, questions) = (times(8, 300), times(6, 150), times(10, 1000));
-    let backups = times(3, 60);
+    let (syncs, imports, questions) = (times(8, 150), times(6, 80), times(10, 500));
+    let backups = times(3, 30);
     let crowd = Crowd {
         archive: &archive,
         path: &path,
