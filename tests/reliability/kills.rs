@@ -1,6 +1,6 @@
 //! Recorders that are killed, at any call by which they change the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,30 +20,34 @@ use crate::shim::{ALL, Fault, SYNCS, Shim};
 fn kill(scene: &Scene<'_>, seed: u64, tries: usize) -> usize {
     let (calls, syncs) = (scene.calls(ALL), scene.calls(SYNCS));
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut drawn = BTreeMap::new();
-    while drawn.len() < tries.min((calls + syncs) as usize) {
-        if random.u8(0..3) == 0 || drawn.len() as u64 >= calls {
-            let at = random.u64(1..=syncs);
-            drawn.insert((SYNCS, at), Fault::KillAfter(at));
-            continue;
-        }
-        let at = random.u64(1..=calls);
+    let mut of_all: Vec<u64> = (1..=calls).collect();
+    let mut of_syncs: Vec<u64> = (1..=syncs).collect();
+    random.shuffle(&mut of_all);
+    random.shuffle(&mut of_syncs);
+    of_syncs.truncate(tries.div_ceil(3));
+    of_all.truncate(tries - of_syncs.len());
+    let of_syncs = of_syncs.into_iter().map(|at| (SYNCS, Fault::KillAfter(at)));
+    let of_all = of_all.into_iter().map(|at| {
         let fault = match random.u8(0..4) {
             0 => Fault::KillAfter(at),
             1 => Fault::Tear(at, 512 * random.u64(0..8)),
             2 => Fault::Tear(at, random.u64(1..4096)),
             _ => Fault::KillBefore(at),
         };
-        drawn.insert((ALL, at), fault);
-    }
+        (ALL, fault)
+    });
+    let drawn: Vec<_> = of_syncs.chain(of_all).collect();
+    let tried = drawn.len();
     let killed = AtomicUsize::new(0);
-    each(drawn, |((kinds, _), fault)| {
+    each(drawn, |(kinds, fault)| {
         let copy = scene.copy();
         let in_time = scene.killed(&copy, kinds, fault);
         killed.fetch_add(in_time.into(), Ordering::Relaxed);
         scene.goes_on(&copy.path(), &format!("{} {kinds} {fault:?}", scene.name));
     });
-    killed.into_inner()
+    let killed = killed.into_inner();
+    assert!(killed * 10 >= tried * 9, "{killed} of {tried} in time");
+    killed
 }
 
 /// All of it for some scenes of one command.
@@ -53,7 +57,6 @@ fn killed(fault: &str, scenes: &[Scene<'_>], tries: usize, test: &str) {
         .enumerate()
         .map(|(n, scene)| kill(scene, n as u64, tries))
         .sum();
-    assert!(killed * 10 >= scenes.len() * tries * 9, "{killed} in time");
     row(
         fault,
         "SIGKILL before, after or within a call that changes a file, drawn by a seed",
