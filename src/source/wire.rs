@@ -182,7 +182,8 @@ fn keep<'de, A: MapAccess<'de>>(
     let json: Box<RawValue> = map.next_value()?;
     extra
         .insert(name.as_ref().to_owned(), json.get())
-        .map_err(|e| A::Error::custom(format_args!("{name}: {e}")))
+        // The name is the sender's, and a reason is one line.
+        .map_err(|e| A::Error::custom(format_args!("{}: {e}", name.escape_debug())))
 }
 
 fn required<T, E: serde::de::Error>(value: Option<T>, name: &'static str) -> Result<T, E> {
