@@ -10,7 +10,8 @@ CREATE TABLE pruned (
     before_ms        INTEGER NOT NULL,
     processes        INTEGER NOT NULL,
     versions         INTEGER NOT NULL,
-    -- From the first creation until the last of them was gone: its end, or its last sighting if later.
+    -- From the first creation until the last of them was gone: its end, or its last sighting if later. (Where
+    -- times are out of order, the one that comes first, and the one that comes last.)
     first_created_ms INTEGER NOT NULL,
     last_gone_ms     INTEGER NOT NULL,
     -- 0 until what nothing refers to any more was removed, too.
@@ -33,8 +34,15 @@ SELECT strftime('%Y-%m-%dT%H:%M:%fZ', p.pruned_ms / 1000.0, 'unixepoch') AS prun
 FROM pruned p
 JOIN word a ON a.word_id = p.app;
 
--- Tells a run from all others, in whatever file it is, so that a history that was merged before can be
--- merged again. Chance gives it.
+-- Tells a run, and a stream, from all others, in whatever file it is, so that a history that was merged
+-- before can be merged again. Chance gives it. Of those that are here it follows from when they began, so
+-- that it is the same in copies of this file, each of which is upgraded by itself.
 ALTER TABLE run ADD COLUMN uid INTEGER;
-UPDATE run SET uid = random();
-CREATE UNIQUE INDEX run_uid ON run (uid);
+UPDATE run SET uid = started_ms * 16384 + run_id % 16384;
+CREATE INDEX run_uid ON run (uid);
+ALTER TABLE stream ADD COLUMN uid INTEGER;
+UPDATE stream
+SET uid = (SELECT coalesce(min(n.observed_at_ms), 0) FROM snapshot n
+           WHERE n.stream_id = stream.stream_id) * 16384
+          + stream_id % 16384;
+CREATE INDEX stream_uid ON stream (uid);

@@ -268,6 +268,15 @@ fn every_kind_of_damage_is_found() {
             format!("UPDATE version SET version = 7 WHERE version = 1 AND process_key = {p3}"),
         ),
         (
+            "ports",
+            format!("UPDATE version SET additional_ports = '[1,' WHERE process_key = {p3}"),
+        ),
+        (
+            "ports",
+            format!("UPDATE version SET additional_ports = '[9999]' WHERE process_key = {p3}"),
+        ),
+        ("filters", "DELETE FROM seen_filter".to_owned()),
+        (
             "version_numbers",
             format!("DELETE FROM version WHERE process_key = {p3}"),
         ),
@@ -493,6 +502,24 @@ fn a_backup_replaces_nothing_that_is_no_backup() {
     run.finish(&Ending::new(at(0), RunResult::Complete))
         .unwrap();
 
+    drop(store);
+    // So is one that somebody only has open, whose WAL is empty yet.
+    for write in [false, true] {
+        let somebody = Connection::open(&other).unwrap();
+        one::<i64>(&somebody, "SELECT count(*) FROM process");
+        assert!(matches!(refused("open"), Error::InUse { .. }));
+        if write {
+            somebody
+                .execute_batch("CREATE TABLE note (x); DROP TABLE note")
+                .unwrap();
+        }
+        drop(somebody);
+        assert_eq!(broken(&other), Vec::new());
+    }
+    prochist::back_up(&path, &other, |_| ()).unwrap();
+    assert_eq!(answers(&other), answers(&path));
+    fs::remove_file(&other).unwrap();
+
     let itself = prochist::back_up(&path, &path, |_| ()).unwrap_err();
     assert!(matches!(itself, Error::InUse { .. }));
     let nowhere = prochist::back_up(&path, &folder.path().join("no/x.db"), |_| ()).unwrap_err();
@@ -532,6 +559,106 @@ fn a_collector_goes_on_after_another_was_merged() {
     assert_eq!(one::<i64>(&db, "SELECT count(*) FROM sync_runs"), 4);
     let streams = "SELECT count(*) FROM stream WHERE stream_id > 0";
     assert_eq!(one::<i64>(&db, streams), 1, "its own goes on");
+}
+
+/// An import whose times go back has streams that share moments; it is merged while it goes on, and again.
+#[test]
+fn a_run_that_is_merged_while_it_goes_on_is_merged_whole_in_the_end() {
+    let folder = TempDir::new().unwrap();
+    let [path, other, all] = ["m.db", "o.db", "all.db"].map(|name| folder.path().join(name));
+    let q = |has_ended| life(900, has_ended);
+    let early = [
+        Snapshot::new(at(1000), vec![q(false)]),
+        Snapshot::new(at(2000), vec![q(false), life(1, false)]),
+        Snapshot::new(at(3000), vec![q(false)]),
+        Snapshot::new(at(4000), vec![q(false)]),
+    ];
+    let late = [
+        Snapshot::new(at(1000), vec![process("p1", 1000)]),
+        Snapshot::new(at(3000), vec![life(1, true), q(true)]),
+    ];
+    drop(Store::open(&path).unwrap());
+    let merge = || {
+        let mut store = Store::open(&path).unwrap();
+        store.merge(&other, "other", now, |_| ()).unwrap();
+        drop(store);
+        assert_eq!(broken(&path), Vec::new());
+    };
+    let mut store = Store::open(&other).unwrap();
+    let mut run = store.begin(RunKind::Import, "test", at(0)).unwrap();
+    for snapshot in &early {
+        run.record(snapshot).unwrap();
+    }
+    merge();
+    for snapshot in &late {
+        run.record(snapshot).unwrap();
+        merge();
+    }
+    run.finish(&Ending::new(at(9), RunResult::Complete))
+        .unwrap();
+    merge();
+    record(&all, &[&early[..], &late].concat());
+    assert_eq!(answers(&path), answers(&all));
+    let runs = "SELECT count(*) FROM sync_runs WHERE source = 'test' AND result = 'complete'";
+    assert_eq!(one::<i64>(&open(&path), runs), 1);
+}
+
+/// Two tellings of the same moments, as of archives one after another, each a stream: what was pruned comes
+/// back to the one that it was seen in, and to no moment at which it was not.
+#[test]
+fn what_was_pruned_comes_back_at_the_moments_at_which_it_was_seen() {
+    let folder = TempDir::new().unwrap();
+    let [path, backup] = ["h.db", "b.db"].map(|name| folder.path().join(name));
+    let look = |second: i64, states: &[Process]| Snapshot::new(at(1000 * second), states.to_vec());
+    record(
+        &path,
+        &[
+            look(1, &[life(900, false), life(0, false)]),
+            look(2, &[life(900, false)]),
+            look(3, &[life(900, false), life(0, true)]),
+            look(1, &[process("p0", 0), life(1, false)]),
+            look(3, &[life(0, true), life(1, true)]),
+        ],
+    );
+    let before = answers(&path);
+    prochist::back_up(&path, &backup, |_| ()).unwrap();
+    let mut store = Store::open(&path).unwrap();
+    store.prune(at(20_000), now(), |_| ()).unwrap();
+    store.merge(&backup, "backup", now, |_| ()).unwrap();
+    assert_eq!(answers(&path), before);
+    assert_eq!(broken(&path), Vec::new());
+    let seen = dump(
+        &open(&path),
+        "SELECT p.process_id, n.observed_at_ms FROM process p JOIN sighting s USING (process_key)
+         JOIN stream t USING (stream_id)
+         JOIN snapshot n ON n.stream_id = s.stream_id
+             AND n.observed_at_ms BETWEEN s.first_ms AND coalesce(s.last_ms, t.last_ms)
+         WHERE p.process_id = 'p1' ORDER BY 2",
+    );
+    assert_eq!(
+        seen,
+        "process_id=p1 observed_at_ms=1000 \nprocess_id=p1 observed_at_ms=3000 \n"
+    );
+}
+
+/// Whether the part of it that an archive still has comes back before the rest or after.
+#[test]
+fn what_has_come_back_in_part_comes_back_whole() {
+    let folder = TempDir::new().unwrap();
+    let [path, backup] = ["h.db", "b.db"].map(|name| folder.path().join(name));
+    let start = Snapshot::new(at(1000), vec![process("p1", 1000)]);
+    let run = Snapshot::new(at(2000), vec![life(1, false)]);
+    let end = Snapshot::new(at(3000), vec![life(1, true)]);
+    record(&path, &[start, run]);
+    record(&path, std::slice::from_ref(&end));
+    let before = answers(&path);
+    prochist::back_up(&path, &backup, |_| ()).unwrap();
+    let mut store = Store::open(&path).unwrap();
+    store.prune(at(20_000), now(), |_| ()).unwrap();
+    record(&path, &[end]);
+    store.merge(&backup, "backup", now, |_| ()).unwrap();
+    assert_eq!(answers(&path), before);
+    assert_eq!(broken(&path), Vec::new());
 }
 
 #[test]

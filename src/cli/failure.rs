@@ -172,6 +172,9 @@ impl From<Error> for Failure {
             Error::NewerSchema { .. } => {
                 failure.hint("upgrade prochist; the file was left as it is")
             }
+            Error::OlderSchema { .. } => failure.hint(
+                "any question upgrades it, such as `prochist status`; of a backup, ask a copy",
+            ),
             Error::ReadOnly { .. } => {
                 failure.hint("recording needs to write the file and its folder")
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prochist::{Lock, Store};
+use prochist::{Error, Store};
 use serde::Serialize;
 
 use super::Done;
@@ -15,7 +15,6 @@ use super::output::Output;
 pub fn run(args: &MergeArgs, database: &Path, output: &Output) -> Result<Done, Failure> {
     // One of an older schema is upgraded first.
     drop(super::history::open(&args.other)?);
-    let _lock = Lock::acquire(database)?;
     let mut store = Store::open(database)?;
     let bar = progress_bar(Some(0), "{msg} {wide_bar} {human_pos}/{human_len} {eta}");
     bar.set_message("merging");
@@ -23,6 +22,14 @@ pub fn run(args: &MergeArgs, database: &Path, output: &Output) -> Result<Done, F
     let merged = store.merge(&args.other, &source, now, |progress| {
         bar.set_length(progress.of);
         bar.set_position(progress.done);
+    });
+    let merged = merged.map_err(|error| match error {
+        Error::Damaged { .. } => Failure::caused(&error).hint(format!(
+            "nothing was merged; `prochist verify` tells whether it is {database:?}, and with --db {:?} \
+             whether it is that",
+            args.other
+        )),
+        error => error.into(),
     })?;
     bar.finish_and_clear();
     let report = Report {

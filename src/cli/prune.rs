@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use prochist::model::{UtcMillis, millis};
-use prochist::{Lock, Pruned, Store};
+use prochist::{Pruned, Store};
 use serde::Serialize;
 
 use super::args::PruneArgs;
@@ -27,7 +27,6 @@ pub fn run(args: &PruneArgs, database: &Path, output: &Output) -> Result<Done, F
     let pruned = if args.dry_run {
         Store::open(database)?.prunable(before, progress)?
     } else {
-        let _lock = Lock::acquire(database)?;
         let mut store = Store::open(database)?;
         // What a power failure brings back is pruned by the next run.
         store.force_commits(false)?;

@@ -11,7 +11,6 @@ use super::output::{Format, Output};
 use super::{Done, human};
 
 pub fn run(database: &Path, output: &Output) -> Result<Done, Failure> {
-    drop(super::history::open(database)?);
     let bar = progress_bar(Some(0), "{msg} {wide_bar} {human_pos}/{human_len} {eta}");
     bar.set_message("verifying");
     let checks = prochist::verify(database, |progress| {

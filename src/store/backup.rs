@@ -2,14 +2,16 @@
 //! and only then given its own.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::Progress;
 use super::create::{NewFile, sync_folder};
-use super::file::{has_wal, is_same_file, look, open_to_read};
+use super::file::{Found, has_wal, is_same_file, look, open_to_read};
 use super::verify::{Check, verify_copy};
 use crate::Error;
 use crate::error::Doing;
@@ -80,9 +82,58 @@ pub fn back_up(
             Ok(file.metadata()?.len())
         })
         .map_err(unreadable)?;
-    fs::rename(made.path(), to).map_err(unreadable)?;
+    put_in_place(made.path(), to)?;
     sync_folder(to)?;
     Ok(BackedUp { bytes, checks })
+}
+
+/// Gives the copy its name, unless somebody has what is there open by now: to them it would stay the file that
+/// it was, and what they write would be taken for the copy's.
+fn put_in_place(made: &Path, to: &Path) -> Result<(), Error> {
+    let unreadable = |source| Error::Unreadable {
+        path: to.to_owned(),
+        source,
+    };
+    if let Found::Nothing = look(to)? {
+        // A link does not replace what somebody makes there at this moment. Not every file system has links.
+        return match fs::hard_link(made, to) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Error::InUse {
+                path: to.to_owned(),
+            }),
+            Err(_) => fs::rename(made, to).map_err(unreadable),
+            Ok(()) => Ok(()),
+        };
+    }
+    let held = held_by_nobody(to)?;
+    fs::rename(made, to).map_err(|source| {
+        // The earlier backup stays, and stays as it was.
+        let _ = held.execute_batch("ROLLBACK; PRAGMA journal_mode = WAL");
+        unreadable(source)
+    })
+}
+
+/// Keeps everybody else from a file, for as long as it is held. Only who is alone with it can take it out of
+/// WAL mode, and then lock it for good.
+fn held_by_nobody(path: &Path) -> Result<Connection, Error> {
+    let in_use = |_| Error::InUse {
+        path: path.to_owned(),
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let held = Connection::open_with_flags(path, flags).map_err(in_use)?;
+    if held.is_readonly("main").unwrap_or(false) {
+        return Err(Error::ReadOnly {
+            path: path.to_owned(),
+        });
+    }
+    held.busy_timeout(Duration::ZERO)
+        .and_then(|()| {
+            held.pragma_update_and_check(None, "journal_mode", "DELETE", |row| {
+                row.get::<_, String>(0)
+            })
+        })
+        .and_then(|_| held.execute_batch("BEGIN EXCLUSIVE"))
+        .map_err(in_use)?;
+    Ok(held)
 }
 
 fn copy(source: &Connection, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {

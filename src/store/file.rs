@@ -319,6 +319,14 @@ fn said_by_sqlite(error: refinery::Error) -> Box<dyn std::error::Error + Send + 
     Box::new(error)
 }
 
+/// A history in memory, in which nothing is recorded.
+pub(super) fn empty() -> Result<Connection, Error> {
+    let path = Path::new(":memory:");
+    let mut connection = Connection::open_in_memory().map_err(|source| open_error(path, source))?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
 /// Whether both names lead to one file.
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     match (file_id(one), file_id(other)) {
@@ -383,6 +391,9 @@ fn set_up(connection: &Connection, write: bool) -> Result<(), rusqlite::Error> {
     if schema_version(connection)? == 0 {
         // An empty file that somebody else had made.
         lay_out(connection)?;
+    } else {
+        // A copy may have lost it, as one made by `VACUUM INTO` has.
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     }
     // The last one to close would empty the WAL under a lock that keeps readers out, among them
     // those who never wait, such as a plain sqlite3 shell; `Store` does it without.

@@ -230,6 +230,17 @@ struct Old {
     gone_ms: i64,
 }
 
+impl Old {
+    // What is dated before its own creation is found by both of its times.
+    fn first_ms(&self) -> i64 {
+        self.created_ms.min(self.gone_ms)
+    }
+
+    fn last_ms(&self) -> i64 {
+        self.created_ms.max(self.gone_ms)
+    }
+}
+
 /// What went of one app.
 struct Removed {
     processes: u64,
@@ -247,8 +258,8 @@ fn add(removed: &mut BTreeMap<i64, Removed>, old: &Old) {
     });
     of_app.processes += 1;
     of_app.versions += old.versions;
-    of_app.first_created_ms = of_app.first_created_ms.min(old.created_ms);
-    of_app.last_gone_ms = of_app.last_gone_ms.max(old.gone_ms);
+    of_app.first_created_ms = of_app.first_created_ms.min(old.first_ms());
+    of_app.last_gone_ms = of_app.last_gone_ms.max(old.last_ms());
 }
 
 fn old_ones(
@@ -306,7 +317,7 @@ fn record(db: &Connection, old: &Old, before: UtcMillis, now: UtcMillis) -> Resu
     .and_then(|mut statement| {
         statement.execute(named_params! {
             ":now": now.millis(), ":app": old.app, ":before": before.millis(),
-            ":versions": old.versions, ":created": old.created_ms, ":gone": old.gone_ms,
+            ":versions": old.versions, ":created": old.first_ms(), ":gone": old.last_ms(),
         })
     })
     .doing(DOING)?;

@@ -148,7 +148,8 @@ impl Recorder {
                 let app = self.app_id(db)?;
                 let id = db
                     .prepare_cached(
-                        "INSERT INTO stream (source, app, last_ms) VALUES (:source, :app, :at)",
+                        "INSERT INTO stream (source, app, last_ms, uid)
+                         VALUES (:source, :app, :at, random())",
                     )
                     .and_then(|mut statement| {
                         statement.insert(named_params! {
@@ -268,7 +269,8 @@ impl Recorder {
             let app = self.app_id(db)?;
             self.stream = db
                 .prepare_cached(
-                    "SELECT stream_id, last_ms FROM stream WHERE source = :source AND app IS :app
+                    "SELECT stream_id, last_ms FROM stream
+                     WHERE source = :source AND app IS :app AND stream_id > 0
                      ORDER BY stream_id DESC LIMIT 1",
                 )
                 .and_then(|mut statement| {

@@ -9,7 +9,7 @@ pub(super) struct Rule {
     pub broken: &'static str,
 }
 
-pub(super) const RULES: [Rule; 11] = [
+pub(super) const RULES: [Rule; 13] = [
     Rule {
         name: "version_numbers",
         says: "a process's versions count up from 1 without a hole",
@@ -96,6 +96,20 @@ pub(super) const RULES: [Rule; 11] = [
                             AND EXISTS (SELECT 1 FROM complete_app a WHERE a.app = p.app)) l) END",
     },
     Rule {
+        name: "ports",
+        says: "the additional ports of a version are a list of ports that are there",
+        broken: "SELECT 'version ' || v.version || ' of process ' || p.process_id
+             FROM version v
+             JOIN process p USING (process_key)
+             WHERE v.additional_ports IS NOT NULL
+               AND CASE WHEN json_valid(v.additional_ports) THEN
+                       json_type(v.additional_ports) <> 'array'
+                       OR EXISTS (SELECT 1 FROM json_each(v.additional_ports) j
+                                  WHERE NOT EXISTS (SELECT 1 FROM exposed_port x
+                                                    WHERE x.exposed_port_id = j.value))
+                   ELSE TRUE END",
+    },
+    Rule {
         name: "holds",
         says: "a process holds the endpoints that its versions show, from when until when they say",
         broken: "SELECT 'process ' || p.process_id || ' at endpoint ' || endpoint_id
@@ -111,7 +125,7 @@ pub(super) const RULES: [Rule; 11] = [
                              UNION ALL
                              SELECT v.process_key, x.endpoint_id, v.first_seen_ms
                              FROM version v
-                             JOIN json_each(v.additional_ports) j
+                             JOIN json_each(iif(json_valid(v.additional_ports), v.additional_ports, '[]')) j
                              JOIN exposed_port x ON x.exposed_port_id = j.value
                              WHERE v.additional_ports IS NOT NULL)
                        GROUP BY process_key, endpoint_id) f
@@ -172,6 +186,15 @@ pub(super) const RULES: [Rule; 11] = [
         broken: "SELECT 'stream ' || t.stream_id || ' of ' || t.source FROM stream t
              WHERE t.last_ms IS NOT (SELECT max(n.observed_at_ms) FROM snapshot n
                                      WHERE n.stream_id = t.stream_id)",
+    },
+    Rule {
+        name: "filters",
+        says: "a sync knows which regions and statuses an app's processes were in",
+        broken: "SELECT 'version ' || v.version || ' of process ' || p.process_id
+             FROM version v
+             JOIN process p USING (process_key)
+             WHERE NOT EXISTS (SELECT 1 FROM seen_filter f
+                               WHERE f.app = v.app AND f.region = v.region AND f.status = v.status)",
     },
     Rule {
         name: "ledger",

@@ -3,11 +3,12 @@
 //! Limits: what is stored can be found inconsistent, not untrue. A value that was changed everywhere alike
 //! passes.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::file::{open_to_read, open_unchanging};
+use super::file::{empty, open_to_read, open_unchanging};
 use super::rules::RULES;
 use super::segments::first_difference;
 use super::{Progress, Store};
@@ -15,7 +16,7 @@ use crate::Error;
 use crate::error::Doing;
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Check {
     /// A short name for it.
     pub name: &'static str,
@@ -27,8 +28,8 @@ pub struct Check {
     pub example: Option<String>,
 }
 
-/// How many checks there are: SQLite's own two, those between the rows, what is derived of them.
-const CHECKS: u64 = 2 + RULES.len() as u64 + 2;
+/// How many checks there are: SQLite's own two, the schema, those between the rows, what is derived of them.
+const CHECKS: u64 = 3 + RULES.len() as u64 + 2;
 
 /// Checks the whole file: SQLite's structure, references between rows, each process's versions, sightings
 /// and holds against their rules, and what is derived from the rows. `progress` is told how many checks are
@@ -60,12 +61,15 @@ pub fn verify(path: &Path, mut progress: impl FnMut(Progress)) -> Result<Vec<Che
     Ok(checks)
 }
 
-/// The same of a file that nobody else has open, without leaving a trace beside it.
+/// The same of a copy that nobody else has open, all of it. What is made beside it meanwhile is no part of it:
+/// nothing is committed.
 pub(super) fn verify_copy(
     path: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Check>, Error> {
-    verify_rows(&open_unchanging(path)?, progress)
+    let mut checks = verify_rows(&open_unchanging(path)?, progress)?;
+    checks.push(looks(&Store::open(path)?)?);
+    Ok(checks)
 }
 
 fn verify_rows(db: &Connection, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Check>, Error> {
@@ -91,6 +95,11 @@ fn verify_rows(db: &Connection, progress: &mut dyn FnMut(Progress)) -> Result<Ve
         "each row that another refers to is there",
         "SELECT 'a row of ' || \"table\" || ' refers to ' || parent FROM pragma_foreign_key_check",
     )?);
+    add(Check {
+        name: "schema",
+        rule: "the tables, indexes, triggers and views are those that prochist makes",
+        ..missing(&db)?
+    });
     for rule in &RULES {
         add(ask(&db, rule.name, rule.says, rule.broken)?);
     }
@@ -102,6 +111,28 @@ fn verify_rows(db: &Connection, progress: &mut dyn FnMut(Progress)) -> Result<Ve
         example: segments,
     });
     Ok(checks)
+}
+
+/// What of the schema is not there, or otherwise. More may be there: an operator's own index, for example.
+fn missing(db: &Connection) -> Result<Check, Error> {
+    let mut check = Check::default();
+    let there: HashSet<(String, String)> = schema_of(db)?.into_iter().collect();
+    for (name, sql) in schema_of(&empty()?)? {
+        if !there.contains(&(name.clone(), sql)) {
+            check.broken += 1;
+            check.example.get_or_insert(name);
+        }
+    }
+    Ok(check)
+}
+
+fn schema_of(db: &Connection) -> Result<Vec<(String, String)>, Error> {
+    db.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+        .and_then(|mut statement| {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            statement.query_map([], read)?.collect()
+        })
+        .doing("read the schema")
 }
 
 fn looks(store: &Store) -> Result<Check, Error> {
@@ -153,7 +184,12 @@ fn or_damaged(found: Result<Option<String>, Error>) -> Result<Option<String>, Er
         Err(Error::Sqlite { source, .. })
             if matches!(
                 source.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+                // The last is what SQLite's functions say of a value that is no JSON, for example.
+                Some(
+                    rusqlite::ErrorCode::DatabaseCorrupt
+                        | rusqlite::ErrorCode::NotADatabase
+                        | rusqlite::ErrorCode::Unknown
+                )
             ) =>
         {
             Ok(Some(source.to_string()))

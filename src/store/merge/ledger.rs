@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use rusqlite::{OptionalExtension, named_params, types::Value};
+use rusqlite::{Connection, OptionalExtension, named_params, types::Value};
 
 use super::{DOING, Merge};
 use crate::Error;
@@ -12,17 +12,23 @@ const RUN: &str =
     "kind, source, started_ms, finished_ms, result, error, snapshots, requests, retries, bytes,
      processes_seen, processes_new, processes_changed, processes_lost, set_aside, deferred, uid";
 
-/// Their streams that show something new, by their number.
-pub(super) type Streams = HashMap<i64, NewStream>;
+/// Where the snapshots of their streams are here: by their number of a stream its parts, in order of time.
+pub(super) type Streams = HashMap<i64, Vec<Part>>;
 
-/// What of one of their streams is not here yet.
-pub(super) struct NewStream {
-    /// Our number of it.
-    pub id: i64,
-    /// Its moments, in order.
+/// Some snapshots of a stream of theirs, one after another, which are one after another in a stream of ours.
+pub(super) struct Part {
+    /// Our stream.
+    pub stream: i64,
     pub moments: Vec<i64>,
-    /// The last of all its moments, these and others.
-    pub last_ms: i64,
+}
+
+impl Part {
+    /// The moments of a sighting that are in this part.
+    pub fn within(&self, first_ms: i64, last_ms: i64) -> &[i64] {
+        let from = self.moments.partition_point(|at| *at < first_ms);
+        let until = self.moments.partition_point(|at| *at <= last_ms);
+        self.moments.get(from..until).unwrap_or_default()
+    }
 }
 
 /// Their runs.
@@ -30,9 +36,9 @@ pub(super) struct NewStream {
 struct Runs {
     /// Ours, by theirs.
     ids: HashMap<i64, i64>,
-    /// Of theirs, those of which all is here.
-    known: HashSet<i64>,
-    /// Of ours, those that went on since they were merged: some of them is here.
+    /// Of theirs, those that were not here.
+    new: HashSet<i64>,
+    /// Of theirs, those that went on since they were merged: some of what they left is here.
     went_on: HashSet<i64>,
 }
 
@@ -57,16 +63,17 @@ impl Merge<'_> {
             let theirs: i64 = row.get(0).doing(DOING)?;
             run.remove(0);
             let ours = match self.known_run(&run)? {
-                Some(run) if run.is_whole => {
-                    all.known.insert(theirs);
-                    run.id
-                }
+                Some(run) if run.is_whole => run.id,
                 Some(unfinished) => {
-                    self.write_run(&run, Some(unfinished.id))?;
-                    all.went_on.insert(unfinished.id);
-                    unfinished.id
+                    all.went_on.insert(theirs);
+                    self.write_run(&run, Some(unfinished.id))?
                 }
-                None => self.write_run(&run, None)?,
+                None => {
+                    all.new.insert(theirs);
+                    let started_ms = row.get("started_ms").doing(DOING)?;
+                    self.first_new_run_ms = self.first_new_run_ms.min(started_ms);
+                    self.write_run(&run, None)?
+                }
             };
             all.ids.insert(theirs, ours);
         }
@@ -80,7 +87,7 @@ impl Merge<'_> {
             .prepare_cached(
                 "SELECT run_id,
                         snapshots >= :snapshots AND (finished_ms IS NOT NULL OR :finished IS NULL)
-                 FROM run WHERE uid = :uid",
+                 FROM run WHERE uid = :uid ORDER BY run_id LIMIT 1",
             )
             .and_then(|mut statement| {
                 statement
@@ -127,204 +134,222 @@ impl Merge<'_> {
 
     /// What runs left beside what they saw, but for those of which all is here.
     fn of_runs(&mut self, runs: &Runs) -> Result<(), Error> {
-        let ours = |run: &mut Value| match *run {
-            Value::Integer(theirs) if !runs.known.contains(&theirs) => {
-                *run = Value::from(runs.ids.get(&theirs).copied());
-                true
-            }
-            _ => false,
-        };
-        // Of a run that was going on when it was merged before, some is here.
-        self.copy(
-            "SELECT run_id, source, line, reason, raw FROM aside ORDER BY aside_id",
-            "INSERT INTO aside (run_id, source, line, reason, raw)
-             SELECT ?1, ?2, ?3, ?4, ?5
-             WHERE NOT EXISTS (SELECT 1 FROM aside
-                               WHERE run_id = ?1 AND source = ?2 AND line IS ?3 AND reason = ?4
-                                 AND raw = ?5)",
-            |_, row| Ok(ours(&mut row[0])),
-        )?;
-        self.copy(
-            "SELECT run_id, app, region, status, since_ms, until_ms, hidden_at_least, reason
-             FROM gap ORDER BY gap_id",
-            "INSERT INTO gap (run_id, app, region, status, since_ms, until_ms, hidden_at_least, reason)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-             WHERE NOT EXISTS (SELECT 1 FROM gap
-                               WHERE run_id = ?1 AND app = ?2 AND region IS ?3 AND status IS ?4
-                                 AND since_ms = ?5 AND until_ms = ?6)",
-            |merge, row| {
-                for word in &mut row[1..4] {
-                    merge.reword(word)?;
+        let insert_aside =
+            "INSERT INTO aside (run_id, source, line, reason, raw) SELECT ?1, ?2, ?3, ?4, ?5";
+        let insert_gap = "INSERT INTO gap (run_id, app, region, status, since_ms, until_ms, hidden_at_least, reason)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8";
+        // To look for each among those that are here takes long where there are many of one run.
+        let unless_here = [
+            format!(
+                "{insert_aside} WHERE NOT EXISTS (
+                     SELECT 1 FROM aside
+                     WHERE run_id = ?1 AND source = ?2 AND line IS ?3 AND reason = ?4 AND raw = ?5)"
+            ),
+            format!(
+                "{insert_gap} WHERE NOT EXISTS (
+                     SELECT 1 FROM gap
+                     WHERE run_id = ?1 AND app = ?2 AND region IS ?3 AND status IS ?4
+                       AND since_ms = ?5 AND until_ms = ?6)"
+            ),
+        ];
+        let plainly = [insert_aside.to_owned(), insert_gap.to_owned()];
+        for (of, [aside, gap]) in [(&runs.new, &plainly), (&runs.went_on, &unless_here)] {
+            let ours = |run: &mut Value| match *run {
+                Value::Integer(theirs) if of.contains(&theirs) => {
+                    *run = Value::from(runs.ids.get(&theirs).copied());
+                    true
                 }
-                Ok(ours(&mut row[0]))
-            },
-        )
+                _ => false,
+            };
+            if of.is_empty() {
+                continue;
+            }
+            self.copy(
+                "SELECT run_id, source, line, reason, raw FROM aside ORDER BY aside_id",
+                aside,
+                |_, row| Ok(ours(&mut row[0])),
+            )?;
+            self.copy(
+                "SELECT run_id, app, region, status, since_ms, until_ms, hidden_at_least, reason
+                 FROM gap ORDER BY gap_id",
+                gap,
+                |merge, row| {
+                    let is_meant = ours(&mut row[0]);
+                    for word in &mut row[1..4] {
+                        merge.reword(word)?;
+                    }
+                    Ok(is_meant)
+                },
+            )?;
+        }
+        Ok(())
     }
 
-    /// Brings the snapshots along that are not here, each stream as one of our own.
+    /// Finds where their snapshots are here, and brings those along that are not.
     fn streams(&mut self, runs: &Runs) -> Result<Streams, Error> {
         let mut streams = Streams::new();
-        let theirs = self.theirs;
-        let mut select = theirs
-            .prepare("SELECT stream_id, source, app, last_ms FROM stream ORDER BY stream_id")
-            .doing(DOING)?;
-        let mut rows = select.query([]).doing(DOING)?;
-        while let Some(row) = rows.next().doing(DOING)? {
-            let (id, source): (i64, String) = (row.get(0).doing(DOING)?, row.get(1).doing(DOING)?);
-            let mut app: Value = row.get(2).doing(DOING)?;
-            self.reword(&mut app)?;
-            let [mut known, others] = self.snapshots(id, runs)?;
-            let mut new = Vec::new();
-            for (at_ms, run_id) in others {
-                // Of a run that went on, some is here.
-                let is_here = runs.went_on.contains(&run_id)
-                    && self.stream_with(at_ms, run_id, &app)?.is_some();
-                let snapshots = if is_here { &mut known } else { &mut new };
-                snapshots.push((at_ms, run_id));
+        for uid in uids(self.theirs)? {
+            let mut theirs = series(self.theirs, uid)?;
+            for snapshot in theirs.iter_mut().flat_map(|series| &mut series.snapshots) {
+                let ours = runs.ids.get(&snapshot.run).ok_or_else(|| Error::Damaged {
+                    what: format!("a snapshot of run {}, which is in no ledger", snapshot.run),
+                })?;
+                snapshot.run = *ours;
             }
-            known.sort_unstable();
-            self.known_snapshots.insert(id, known);
-            let Some((last_new, _)) = new.last() else {
-                continue;
-            };
-            let ours = self.write_stream(&source, &app, *last_new)?;
-            for (at_ms, run_id) in &new {
-                self.ours
-                    .prepare_cached("INSERT INTO snapshot VALUES (?1, ?2, ?3)")
-                    .and_then(|mut statement| statement.execute([ours, *at_ms, *run_id]))
-                    .doing(DOING)?;
+            for series in theirs {
+                self.series(series, &mut streams)?;
             }
-            streams.insert(
-                id,
-                NewStream {
-                    id: ours,
-                    moments: new.into_iter().map(|(at_ms, _)| at_ms).collect(),
-                    last_ms: row.get(3).doing(DOING)?,
-                },
-            );
         }
         Ok(streams)
     }
 
-    /// The snapshots of a stream of theirs, by our runs: those of runs of which all is here, and others.
-    fn snapshots(&self, stream: i64, runs: &Runs) -> Result<[Vec<(i64, i64)>; 2], Error> {
-        let all: Vec<(i64, i64)> = self
-            .theirs
-            .prepare_cached(
-                "SELECT observed_at_ms, run_id FROM snapshot WHERE stream_id = ?1
-                 ORDER BY observed_at_ms",
-            )
-            .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-                statement.query_map([stream], read)?.collect()
-            })
-            .doing(DOING)?;
-        let (known, others): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .partition(|(_, run)| runs.known.contains(run));
-        let by_ours = |snapshots: Vec<(i64, i64)>| {
-            let ours = snapshots
-                .into_iter()
-                .filter_map(|(at_ms, run)| Some((at_ms, *runs.ids.get(&run)?)));
-            ours.collect()
-        };
-        Ok([by_ours(known), by_ours(others)])
-    }
-
-    /// Which of our streams has the snapshot of a run.
-    fn stream_with(&self, at_ms: i64, run_id: i64, app: &Value) -> Result<Option<i64>, Error> {
-        self.ours
-            .prepare_cached(
-                "SELECT n.stream_id FROM snapshot n JOIN stream t USING (stream_id)
-                 WHERE n.observed_at_ms = :at AND n.run_id = :run AND t.app IS :app
-                 ORDER BY n.stream_id LIMIT 1",
-            )
-            .and_then(|mut statement| {
-                let params = named_params! { ":at": at_ms, ":run": run_id, ":app": app };
-                statement.query_row(params, |row| row.get(0)).optional()
-            })
-            .doing(DOING)
-    }
-
-    /// The part of a sighting of theirs at snapshots that were here before, by our streams.
-    pub(super) fn known_sightings(
-        &mut self,
-        stream: i64,
-        first_ms: i64,
-        last_ms: Option<i64>,
-    ) -> Result<Vec<(i64, Vec<i64>)>, Error> {
-        let places = match self.places.get(&stream) {
-            Some(places) => places,
-            None => {
-                let places = self.places_of(stream)?;
-                self.places.entry(stream).or_insert(places)
+    /// A stream is another's where it begins with the same snapshots. What comes after all of them, since it
+    /// has grown, is another part of it here. What comes instead of them, since a copy of a file went its own
+    /// way, is a series of its own, whose number follows from where it begins: so the next merge finds it.
+    fn series(&mut self, theirs: Series, streams: &mut Streams) -> Result<(), Error> {
+        let mut uid = theirs.uid;
+        let mut rest = theirs.snapshots.as_slice();
+        while let Some(first) = rest.first() {
+            let ours = series(self.ours, uid)?.into_iter().find(|s| s.uid == uid);
+            let ours = ours.map(|series| series.snapshots).unwrap_or_default();
+            let both = rest.iter().zip(&ours);
+            let same = both
+                .take_while(|(one, other)| (one.at_ms, one.run) == (other.at_ms, other.run))
+                .count();
+            for (theirs, ours) in rest.iter().zip(&ours).take(same) {
+                note(streams, theirs, ours.stream);
             }
-        };
-        let from = places.partition_point(|(at, _)| *at < first_ms);
-        let until = match last_ms {
-            Some(last_ms) => places.partition_point(|(at, _)| *at <= last_ms),
-            None => places.len(),
-        };
-        let mut parts: Vec<(i64, Vec<i64>)> = Vec::new();
-        for (at_ms, ours) in places.get(from..until).unwrap_or_default() {
-            match parts.last_mut() {
-                Some((id, part)) if id == ours => part.push(*at_ms),
-                _ => parts.push((*ours, vec![*at_ms])),
+            let others = &rest[same..];
+            if same == ours.len() && !others.is_empty() {
+                let stream = self.write_stream(uid, others)?;
+                for snapshot in others {
+                    note(streams, snapshot, stream);
+                }
+                return Ok(());
             }
+            uid = next_uid(uid, others.first().unwrap_or(first).at_ms);
+            rest = others;
         }
-        Ok(parts)
+        Ok(())
     }
 
-    /// In which of our streams the moments of one of theirs were before, in order of time.
-    fn places_of(&mut self, stream: i64) -> Result<Vec<(i64, i64)>, Error> {
-        let mut app: Value = self
+    /// A stream that is over. It is numbered below all others, and never gone on with: a source that is
+    /// recorded here has a stream of its own.
+    fn write_stream(&mut self, uid: i64, snapshots: &[Snapshot]) -> Result<i64, Error> {
+        let (first, last) = (snapshots.first(), snapshots.last());
+        let (source, mut app): (String, Value) = self
             .theirs
             .query_row(
-                "SELECT app FROM stream WHERE stream_id = ?1",
-                [stream],
-                |row| row.get(0),
+                "SELECT source, app FROM stream WHERE stream_id = ?1",
+                [first.map(|snapshot| snapshot.stream)],
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .doing(DOING)?;
         self.reword(&mut app)?;
-        let mut places = Vec::new();
-        for (at_ms, run_id) in self
-            .known_snapshots
-            .get(&stream)
-            .cloned()
-            .unwrap_or_default()
-        {
-            if let Some(ours) = self.stream_with(at_ms, run_id, &app)? {
-                places.push((at_ms, ours));
-            }
-        }
-        Ok(places)
-    }
-
-    /// A stream that is over. It gets a number below all others, so that a source that is recorded here goes
-    /// on with the stream that it had, which is its latest.
-    fn write_stream(&self, source: &str, app: &Value, last_ms: i64) -> Result<i64, Error> {
-        self.ours
+        let stream = self
+            .ours
             .prepare_cached(
-                "INSERT INTO stream (stream_id, source, app, last_ms)
-                 SELECT min(coalesce(min(stream_id), 0), 0) - 1, :source, :app, :last FROM stream",
+                "INSERT INTO stream (stream_id, uid, source, app, last_ms)
+                 SELECT min(coalesce(min(stream_id), 0), 0) - 1, :uid, :source, :app, :last
+                 FROM stream",
             )
             .and_then(|mut statement| {
-                statement.insert(named_params! { ":source": source, ":app": app, ":last": last_ms })
+                statement.insert(named_params! {
+                    ":uid": uid, ":source": source, ":app": app,
+                    ":last": last.map(|snapshot| snapshot.at_ms),
+                })
             })
-            .doing(DOING)
+            .doing(DOING)?;
+        for snapshot in snapshots {
+            self.ours
+                .prepare_cached("INSERT INTO snapshot VALUES (?1, ?2, ?3)")
+                .and_then(|mut statement| statement.execute([stream, snapshot.at_ms, snapshot.run]))
+                .doing(DOING)?;
+        }
+        Ok(stream)
     }
 }
 
-impl NewStream {
-    /// The part of a sighting that is new, each end at a moment that is; none where there is none.
-    pub(super) fn part(&self, first_ms: i64, last_ms: Option<i64>) -> Option<&[i64]> {
-        let last_ms = last_ms.unwrap_or(self.last_ms);
-        let from = self.moments.partition_point(|at| *at < first_ms);
-        let until = self.moments.partition_point(|at| *at <= last_ms);
-        self.moments
-            .get(from..until)
-            .filter(|part| !part.is_empty())
+/// A snapshot: its moment, its run and its stream, by the numbers of one side.
+struct Snapshot {
+    at_ms: i64,
+    run: i64,
+    stream: i64,
+}
+
+/// The snapshots of the parts of one stream, in order of time.
+struct Series {
+    uid: i64,
+    snapshots: Vec<Snapshot>,
+}
+
+/// Notes that a snapshot of theirs is in this stream of ours.
+fn note(streams: &mut Streams, theirs: &Snapshot, ours: i64) {
+    let parts = streams.entry(theirs.stream).or_default();
+    match parts.last_mut() {
+        Some(part) if part.stream == ours => part.moments.push(theirs.at_ms),
+        _ => parts.push(Part {
+            stream: ours,
+            moments: vec![theirs.at_ms],
+        }),
     }
+}
+
+fn uids(db: &Connection) -> Result<Vec<i64>, Error> {
+    db.prepare("SELECT DISTINCT uid FROM stream WHERE uid IS NOT NULL ORDER BY uid")
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+        .doing(DOING)
+}
+
+/// All snapshots of streams of this number. Parts of one stream follow each other in time; where they do not,
+/// the number is another's by chance, and is made another.
+fn series(db: &Connection, uid: i64) -> Result<Vec<Series>, Error> {
+    let mut statement = db
+        .prepare_cached(
+            "SELECT n.observed_at_ms, n.run_id, n.stream_id
+             FROM (SELECT t.stream_id,
+                          (SELECT min(observed_at_ms) FROM snapshot WHERE stream_id = t.stream_id)
+                              AS first_ms
+                   FROM stream t WHERE t.uid = ?1) t
+             JOIN snapshot n USING (stream_id)
+             ORDER BY t.first_ms, n.stream_id, n.observed_at_ms",
+        )
+        .doing(DOING)?;
+    let mut rows = statement.query([uid]).doing(DOING)?;
+    let mut all: Vec<Series> = Vec::new();
+    let mut stream = None;
+    while let Some(row) = rows.next().doing(DOING)? {
+        let snapshot = Snapshot {
+            at_ms: row.get(0).doing(DOING)?,
+            run: row.get(1).doing(DOING)?,
+            stream: row.get(2).doing(DOING)?,
+        };
+        let follows = |series: &Series| {
+            let last = series.snapshots.last();
+            last.is_some_and(|last| last.at_ms < snapshot.at_ms)
+        };
+        let goes_on = stream == Some(snapshot.stream) || all.last().is_some_and(follows);
+        stream = Some(snapshot.stream);
+        match all.last_mut() {
+            Some(series) if goes_on => series.snapshots.push(snapshot),
+            before => {
+                let uid = before.map_or(uid, |before| next_uid(before.uid, snapshot.at_ms));
+                all.push(Series {
+                    uid,
+                    snapshots: vec![snapshot],
+                });
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The number of what comes after a stream's part, from a moment on: the constants of a linear congruential
+/// generator (Knuth, MMIX) scatter it.
+fn next_uid(uid: i64, from_ms: i64) -> i64 {
+    uid.wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407)
+        .wrapping_add(from_ms)
 }
 
 /// Moments in order and without repetition.

@@ -8,6 +8,7 @@
 mod ledger;
 mod looks;
 mod processes;
+mod whole;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -88,10 +89,10 @@ struct Merge<'m> {
     recorded: Recorded,
     /// Our numbers of their texts.
     words: HashMap<i64, i64>,
-    /// By their streams, the moments that were here before, and by which runs of ours.
-    known_snapshots: HashMap<i64, Vec<(i64, i64)>>,
-    /// By their streams, once it was needed: in which of our streams these moments are.
-    places: HashMap<i64, Vec<(i64, i64)>>,
+    /// When the first of their runs began that were not here.
+    first_new_run_ms: i64,
+    /// The last gap that was here before.
+    gaps_before: i64,
 }
 
 impl<'m> Merge<'m> {
@@ -104,8 +105,12 @@ impl<'m> Merge<'m> {
             recorder,
             recorded: Recorded::default(),
             words: HashMap::from([(NO_WORD, NO_WORD)]),
-            known_snapshots: HashMap::new(),
-            places: HashMap::new(),
+            first_new_run_ms: i64::MAX,
+            gaps_before: ours
+                .query_row("SELECT coalesce(max(gap_id), 0) FROM gap", [], |row| {
+                    row.get(0)
+                })
+                .doing(DOING)?,
         })
     }
 

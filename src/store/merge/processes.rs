@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::named_params;
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::ledger::{Streams, ordered};
 use super::{DOING, Merge};
@@ -62,15 +62,15 @@ impl Merge<'_> {
         process_id: &str,
         streams: &Streams,
     ) -> Result<(), Error> {
-        let here = self.recorder.load(self.ours, process_id)?;
-        let new = self.new_sightings(their_key, streams, here.is_none())?;
-        let seen_ms = ordered(new.iter().map(|(_, moments)| moments.as_slice()));
+        let key = self.key_of(process_id)?;
+        let new = self.new_sightings(their_key, key, streams)?;
+        let seen_ms = ordered(new.iter().map(|(_, moments)| *moments));
         let Some(last_ms) = seen_ms.last().copied() else {
             return Ok(());
         };
         self.recorded.processes_seen += seen_ms.len() as u64;
         let theirs = load_versions(self.theirs, process_id)?;
-        let (mut tracked, ours, our_moments) = match here {
+        let (mut tracked, ours, our_moments) = match self.recorder.load(self.ours, process_id)? {
             Some(tracked) => {
                 let ours = load_versions(self.ours, process_id)?;
                 let seen = moments(self.ours, tracked.key)?;
@@ -83,8 +83,8 @@ impl Merge<'_> {
         };
         let is_known = !ours.is_empty();
         let united = unite((&ours, our_moments), (&theirs, seen_ms));
-        for (stream, part) in &new {
-            self.sight(tracked.key, *stream, part)?;
+        for (stream, part) in new {
+            self.sight(tracked.key, stream, part)?;
         }
         tracked.last_seen_ms = tracked.last_seen_ms.max(last_ms);
         tracked.differs_in(Unwritten::Seen);
@@ -98,40 +98,45 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// When a process was seen, by our streams: at what is new of theirs, and, of a process that is not here
-    /// (any more: it may have been pruned), at what is here already, too.
-    fn new_sightings(
-        &mut self,
+    fn key_of(&self, process_id: &str) -> Result<Option<i64>, Error> {
+        self.ours
+            .prepare_cached("SELECT process_key FROM process WHERE process_id = ?1")
+            .and_then(|mut statement| {
+                statement
+                    .query_row([process_id], |row| row.get(0))
+                    .optional()
+            })
+            .doing(DOING)
+    }
+
+    /// When a process was seen and is not on record here as seen, by our streams. That may be at a snapshot
+    /// that has long been here, where the process has been pruned since.
+    fn new_sightings<'s>(
+        &self,
         their_key: i64,
-        streams: &Streams,
-        is_missing: bool,
-    ) -> Result<Vec<(i64, Vec<i64>)>, Error> {
+        key: Option<i64>,
+        streams: &'s Streams,
+    ) -> Result<Vec<(i64, &'s [i64])>, Error> {
+        let ours = match key {
+            Some(key) => sightings(self.ours, key)?,
+            None => Vec::new(),
+        };
         let mut new = Vec::new();
-        for (id, first_ms, last_ms) in self.their_sightings(their_key)? {
-            let stream = streams.get(&id);
-            if let Some(stream) = stream
-                && let Some(part) = stream.part(first_ms, last_ms)
-            {
-                new.push((stream.id, part.to_vec()));
-            }
-            if is_missing {
-                new.extend(self.known_sightings(id, first_ms, last_ms)?);
+        for (id, first_ms, last_ms) in sightings(self.theirs, their_key)? {
+            for part in streams.get(&id).into_iter().flatten() {
+                let moments = part.within(first_ms, last_ms);
+                let (Some(first), Some(last)) = (moments.first(), moments.last()) else {
+                    continue;
+                };
+                let is_here = ours
+                    .iter()
+                    .any(|(id, from, until)| *id == part.stream && from <= first && until >= last);
+                if !is_here {
+                    new.push((part.stream, moments));
+                }
             }
         }
         Ok(new)
-    }
-
-    fn their_sightings(&self, key: i64) -> Result<Vec<(i64, i64, Option<i64>)>, Error> {
-        self.theirs
-            .prepare_cached(
-                "SELECT stream_id, first_ms, last_ms FROM sighting WHERE process_key = ?1
-                 ORDER BY stream_id, first_ms",
-            )
-            .and_then(|mut statement| {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-                statement.query_map([key], read)?.collect()
-            })
-            .doing(DOING)
     }
 
     /// One that is not here yet, of which nothing is written yet.
@@ -162,13 +167,43 @@ impl Merge<'_> {
         }))
     }
 
+    /// Notes that a process was seen at moments that follow one another in a stream, some of which may be
+    /// on record.
     fn sight(&self, key: i64, stream: i64, moments: &[i64]) -> Result<(), Error> {
         let (Some(first), Some(last)) = (moments.first(), moments.last()) else {
             return Ok(());
         };
+        let params = named_params! {
+            ":process": key, ":stream": stream, ":first": first, ":last": last,
+        };
+        // Where one is open, all of it is.
+        let (from, until): (i64, Option<i64>) = self
+            .ours
+            .prepare_cached(
+                "SELECT min(:first, coalesce(min(first_ms), :first)),
+                        CASE WHEN count(*) = count(last_ms)
+                             THEN max(:last, coalesce(max(last_ms), :last)) END
+                 FROM sighting
+                 WHERE process_key = :process AND stream_id = :stream AND first_ms <= :last
+                   AND (last_ms IS NULL OR last_ms >= :first)",
+            )
+            .and_then(|mut statement| {
+                statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?)))
+            })
+            .doing(DOING)?;
+        self.ours
+            .prepare_cached(
+                "DELETE FROM sighting
+                 WHERE process_key = :process AND stream_id = :stream AND first_ms <= :last
+                   AND (last_ms IS NULL OR last_ms >= :first)",
+            )
+            .and_then(|mut statement| statement.execute(params))
+            .doing(DOING)?;
         self.ours
             .prepare_cached("INSERT INTO sighting VALUES (?1, ?2, ?3, ?4)")
-            .and_then(|mut statement| statement.execute([key, stream, *first, *last]))
+            .and_then(|mut statement| {
+                statement.execute(rusqlite::params![key, stream, from, until])
+            })
             .doing(DOING)?;
         Ok(())
     }
@@ -220,4 +255,18 @@ impl Merge<'_> {
 fn is_longer(ours: &[VersionRun], united: &[VersionRun]) -> bool {
     let (ours, united) = (ours.iter(), united.iter());
     ours.map(|run| &run.state).eq(united.map(|run| &run.state))
+}
+
+/// The sightings of a process: in which stream, from when until when.
+fn sightings(db: &Connection, key: i64) -> Result<Vec<(i64, i64, i64)>, Error> {
+    db.prepare_cached(
+        "SELECT s.stream_id, s.first_ms, coalesce(s.last_ms, t.last_ms)
+         FROM sighting s JOIN stream t USING (stream_id)
+         WHERE s.process_key = ?1 ORDER BY s.stream_id, s.first_ms",
+    )
+    .and_then(|mut statement| {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        statement.query_map([key], read)?.collect()
+    })
+    .doing(DOING)
 }
