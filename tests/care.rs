@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{answers, at, dump, one, open, port, process};
-use prochist::model::{Extent, Process, Snapshot, UtcMillis};
+use prochist::model::{Extent, Process, Snapshot, UtcMillis, Watermark};
 use prochist::{Check, Ending, Error, History, Question, RunKind, RunResult, Store, Window};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -559,6 +559,81 @@ fn a_collector_goes_on_after_another_was_merged() {
     assert_eq!(one::<i64>(&db, "SELECT count(*) FROM sync_runs"), 4);
     let streams = "SELECT count(*) FROM stream WHERE stream_id > 0";
     assert_eq!(one::<i64>(&db, streams), 1, "its own goes on");
+}
+
+/// A sync that looked at so many seconds and proved that the record of an app is whole from one to another.
+fn sync(path: &Path, started: i64, whole: [i64; 2]) {
+    let mut store = Store::open(path).unwrap();
+    let run = store.begin(RunKind::Sync, "api app-1", at(1000 * started));
+    let mut run = run.unwrap().about_app("app-1");
+    let mut writer = run.snapshot(at(1000 * started)).unwrap();
+    let mark = Watermark {
+        region: None,
+        since: at(1000 * whole[0]),
+        until: at(1000 * whole[1]),
+        looked_at: at(1000 * started),
+        server_time: None,
+        unaccounted: None,
+    };
+    writer.watermarks("app-1", &[mark]).unwrap();
+    writer.commit(&Extent::Partial).unwrap();
+    let ending = Ending::new(at(1000 * started + 1), RunResult::Complete);
+    run.finish(&ending).unwrap();
+}
+
+/// Two recorders one after the other leave a hole, until a third is merged that was there; the last sync is
+/// the last by time. All of it whoever is merged first.
+#[test]
+fn between_two_recorders_there_is_a_gap_unless_a_third_was_there() {
+    let folder = TempDir::new().unwrap();
+    let histories = [
+        ("early", 50, [0, 50]),
+        ("late", 190, [100, 190]),
+        ("third", 120, [40, 120]),
+    ];
+    let merged = |order: &[usize]| {
+        let name: String = order.iter().map(usize::to_string).collect();
+        let path = folder.path().join(format!("{name}.db"));
+        let (_, started, whole) = histories[order[0]];
+        sync(&path, started, whole);
+        let mut store = Store::open(&path).unwrap();
+        for other in &order[1..] {
+            let (name, ..) = histories[*other];
+            let other = folder.path().join(name);
+            store.merge(&other, name, now, |_| ()).unwrap();
+            // Again it changes nothing.
+            store.merge(&other, name, now, |_| ()).unwrap();
+        }
+        drop(store);
+        assert_eq!(broken(&path), Vec::new(), "{order:?}");
+        let db = open(&path);
+        let told = dump(&db, "SELECT filter, since_ms, until_ms, reason FROM gaps")
+            + &dump(&db, "SELECT app_id, since_ms, until_ms FROM watermarks");
+        let last = History::open(&path).unwrap().last_complete_sync().unwrap();
+        (told, last.unwrap().started_at.millis())
+    };
+    for (name, started, whole) in histories {
+        sync(&folder.path().join(name), started, whole);
+    }
+    let hole = "filter=app=app-1 since_ms=50000 until_ms=100000 reason=forgotten \n";
+    let whole = "app_id=app-1 since_ms=0 until_ms=190000 \n";
+    for order in [[0, 1], [1, 0]] {
+        assert_eq!(
+            merged(&order),
+            (format!("{hole}{whole}"), 190_000),
+            "{order:?}"
+        );
+    }
+    for order in [
+        [0, 1, 2],
+        [1, 0, 2],
+        [0, 2, 1],
+        [2, 1, 0],
+        [2, 0, 1],
+        [1, 2, 0],
+    ] {
+        assert_eq!(merged(&order), (whole.to_owned(), 190_000), "{order:?}");
+    }
 }
 
 /// An import whose times go back has streams that share moments; it is merged while it goes on, and again.

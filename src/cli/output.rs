@@ -344,27 +344,32 @@ pub fn not_watched(unwatched: &Unwatched) -> String {
     }
 }
 
-/// What was on record and was pruned, in a line for each app.
+/// What was on record and was pruned, in a line for each app. What has come back since, from a backup or an
+/// archive, is counted all the same.
 pub fn pruned(pruned: &[PrunedThen]) -> Vec<String> {
-    let mut apps: BTreeMap<&str, PrunedThen> = BTreeMap::new();
+    let mut apps: BTreeMap<&str, (u64, PrunedThen)> = BTreeMap::new();
     for then in pruned {
         apps.entry(&then.app_id)
-            .and_modify(|sum| {
+            .and_modify(|(prunings, sum)| {
+                *prunings += 1;
                 sum.since = sum.since.min(then.since);
                 sum.until = sum.until.max(then.until);
                 sum.processes += then.processes;
             })
-            .or_insert_with(|| then.clone());
+            .or_insert_with(|| (1, then.clone()));
     }
-    let line = |then: &PrunedThen| {
+    let line = |(prunings, then): &(u64, PrunedThen)| {
+        let times = match prunings {
+            1 => String::new(),
+            n => format!(", in {n} prunings"),
+        };
         format!(
-            "{} of {}, from {} to {}, {} pruned, and {} missing here",
+            "{} of {}, from {} to {}, {} pruned{times}; what has not been recorded again is missing",
             human::count(then.processes, "process", "processes"),
             printable(&then.app_id),
             then.since,
             then.until,
             if then.processes == 1 { "was" } else { "were" },
-            if then.processes == 1 { "is" } else { "are" },
         )
     };
     apps.values().map(line).collect()

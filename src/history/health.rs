@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::named_params;
+use rusqlite::{OptionalExtension, named_params};
 use serde::Serialize;
 
 use super::question::FILTER;
-use super::run_count::LONG;
+use super::run_count::SHORT;
 use super::{CoverageGap, History, Question, Reading, RunRow, Window};
 use crate::Error;
 use crate::error::Doing;
@@ -51,23 +51,42 @@ impl History {
 impl Reading<'_> {
     fn last_complete_sync(&self) -> Result<Option<RunRow>, Error> {
         match self.last_run(&["complete"])? {
-            Some(run) => Ok(self.runs("run_id = :run", &[(":run", &run)], 1)?.pop()),
+            Some((_, run)) => Ok(self.runs("run_id = :run", &[(":run", &run)], 1)?.pop()),
             None => Ok(None),
         }
     }
 
-    /// The number of the latest sync that ended so, as the ledger counts them.
-    fn last_run(&self, results: &[&str]) -> Result<Option<i64>, Error> {
-        self.db
+    /// The latest sync that ended so: when it began, and its number. Numbers alone do not tell, for those of
+    /// another history are given as they are merged.
+    fn last_run(&self, results: &[&str]) -> Result<Option<(i64, i64)>, Error> {
+        let results = serde_json::json!(results).to_string();
+        let stretch: Option<i64> = self
+            .db
             .prepare_cached(
-                "SELECT max(last_id) FROM run_count
+                "SELECT max(stretch) FROM run_count
                  WHERE kind = 'sync' AND result IN (SELECT value FROM json_each(:results)) AND size = :size",
             )
             .and_then(|mut statement| {
-                let params = named_params! {
-                    ":results": serde_json::json!(results).to_string(), ":size": LONG,
-                };
+                let params = named_params! { ":results": results, ":size": SHORT };
                 statement.query_row(params, |row| row.get(0))
+            })
+            .doing("read the last runs")?;
+        let Some(stretch) = stretch else {
+            return Ok(None);
+        };
+        self.db
+            .prepare_cached(
+                "SELECT started_ms, run_id FROM run INDEXED BY run_started
+                 WHERE started_ms >= :from AND started_ms < :until
+                   AND kind = 'sync' AND result IN (SELECT value FROM json_each(:results))
+                 ORDER BY started_ms DESC, run_id DESC LIMIT 1",
+            )
+            .and_then(|mut statement| {
+                let params = named_params! {
+                    ":results": results, ":from": stretch << SHORT, ":until": (stretch + 1) << SHORT,
+                };
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                statement.query_row(params, read).optional()
             })
             .doing("read the last runs")
     }
@@ -104,18 +123,23 @@ impl Reading<'_> {
     fn failed_syncs_in_a_row(&self) -> Result<u64, Error> {
         let recorded = self.last_run(&["complete", "partial"])?;
         let failed = self.last_run(&["failed"])?;
+        let never = (i64::MIN, i64::MIN);
         self.db
             .prepare_cached(
-                "SELECT count(*) FROM run INDEXED BY run_troubled
-                 WHERE kind = 'sync' AND result <> 'complete' AND run_id > :recorded
-                   AND (result = 'failed'
-                        OR run_id < max(:failed,
-                                        (SELECT coalesce(max(run_id), 0) FROM run
-                                         WHERE kind = 'sync' AND result = 'unfinished')))",
+                "SELECT count(*) FROM run r INDEXED BY run_started
+                 WHERE started_ms >= :recorded AND (started_ms, run_id) > (:recorded, :recorded_id)
+                   AND kind = 'sync' AND result <> 'complete'
+                   AND (result = 'failed' OR (started_ms, run_id) < (:failed, :failed_id)
+                        OR EXISTS (SELECT 1 FROM run u INDEXED BY run_unfinished
+                                   WHERE u.kind = 'sync' AND u.result = 'unfinished'
+                                     AND u.started_ms >= r.started_ms
+                                     AND (u.started_ms, u.run_id) > (r.started_ms, r.run_id)))",
             )
             .and_then(|mut statement| {
+                let (recorded, failed) = (recorded.unwrap_or(never), failed.unwrap_or(never));
                 let params = named_params! {
-                    ":recorded": recorded.unwrap_or(0), ":failed": failed.unwrap_or(0),
+                    ":recorded": recorded.0, ":recorded_id": recorded.1,
+                    ":failed": failed.0, ":failed_id": failed.1,
                 };
                 statement.query_row(params, |row| row.get::<_, i64>(0))
             })

@@ -95,7 +95,13 @@ impl Reading<'_> {
             lost: count(&format!("SELECT coalesce(sum(lost), 0) FROM ({PLACES})"))?,
             set_aside: count("SELECT count(*) FROM aside")?,
             gaps: gaps.len() as u64,
-            last_run: self.runs("TRUE", &[], 1)?.pop(),
+            last_run: self
+                .runs(
+                    "run_id = (SELECT run_id FROM run ORDER BY started_ms DESC, run_id DESC LIMIT 1)",
+                    &[],
+                    1,
+                )?
+                .pop(),
             health: self.health(&Question::default(), &gaps)?,
         };
         self.answer(

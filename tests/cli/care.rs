@@ -98,9 +98,9 @@ fn a_backup_is_a_history_like_the_one_it_was_made_of() {
 fn a_whole_history_is_verified_in_a_line_and_a_broken_one_ends_with_code_1() {
     let place = recorded();
     let ran = place.run(&["verify"]).ok();
-    assert_eq!(ran.stdout, "whole: 15 checks, and nothing is broken\n");
+    assert_eq!(ran.stdout, "whole: 18 checks, and nothing is broken\n");
     let rows = place.rows(&["verify"]);
-    assert_eq!(rows.len(), 15);
+    assert_eq!(rows.len(), 18);
     assert!(rows.iter().all(|row| row["broken"] == 0), "{rows:#?}");
 
     let db = Connection::open(place.database()).unwrap();
@@ -131,6 +131,22 @@ fn a_whole_history_is_verified_in_a_line_and_a_broken_one_ends_with_code_1() {
     );
     assert!(!ran.stdout.contains("version_times"), "{ran:#?}");
     assert!(ran.stderr.contains("\nhint: keep a copy"), "{ran:#?}");
+}
+
+/// An older backup is not written to before it has been looked at.
+#[test]
+fn a_history_of_an_older_schema_is_left_as_it_is() {
+    let place = Place::new();
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/schema/v3.db");
+    let bytes = std::fs::read(old).unwrap();
+    place.write("old.db", &bytes);
+    let ran = place.run(&["verify", "--db", "old.db"]).ended(1);
+    let line = "error: history database \"old.db\" has schema 3, and this prochist reads 7\n\
+                hint: any question upgrades it, such as `prochist status`; of a backup, ask a copy\n";
+    assert_eq!(ran.stderr, line);
+    assert_eq!(std::fs::read(place.path("old.db")).unwrap(), bytes);
+    place.run(&["status", "--db", "old.db"]).ok();
+    place.run(&["verify", "--db", "old.db"]).ok();
 }
 
 #[test]
