@@ -112,18 +112,22 @@ fn of_disk(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
             Some(SystemIoFailure) => return Some(REFUSED),
             _ => {}
         }
-        match error
-            .downcast_ref::<std::io::Error>()
-            .map(std::io::Error::kind)
-        {
-            Some(ErrorKind::StorageFull) => return Some(NO_ROOM),
-            Some(ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge) => return Some(REFUSED),
-            _ => {}
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            match error.kind() {
+                ErrorKind::StorageFull => return Some(NO_ROOM),
+                ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => return Some(REFUSED),
+                // There is no kind for it.
+                _ if cfg!(unix) && error.raw_os_error() == Some(EIO) => return Some(REFUSED),
+                _ => {}
+            }
         }
         cause = error.source();
     }
     None
 }
+
+/// What every Unix calls an error of input or output.
+const EIO: i32 = 5;
 
 const NO_ROOM: &str =
     "make room on the disk; what was recorded before is whole, and running it again goes on";

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::Progress;
-use super::create::{NewFile, sync_folder};
+use super::create::{NewFile, not_writable, sync_folder};
 use super::file::{Found, has_wal, is_same_file, look, open_to_read};
 use super::verify::{Check, verify_copy};
 use crate::Error;
@@ -46,7 +46,7 @@ pub struct BackedUp {
 ///
 /// # Errors
 /// Those of opening `from` to read; [`Error::NotOurs`], [`Error::NotSqlite`], [`Error::NoFolder`],
-/// [`Error::ReadOnly`] or [`Error::Unreadable`] of `to`; [`Error::InUse`] if `to` has a WAL, or is the very
+/// [`Error::ReadOnly`], [`Error::Unreadable`] or [`Error::Create`] of `to`; [`Error::InUse`] if `to` has a WAL, or is the very
 /// file to be copied; [`Error::NotWhole`] if the copy does not pass; [`Error::Sqlite`]. Whatever was at `to`
 /// is then as it was.
 pub fn back_up(
@@ -72,16 +72,12 @@ pub fn back_up(
             rule: check.rule,
         });
     }
-    let unreadable = |source| Error::Unreadable {
-        path: to.to_owned(),
-        source,
-    };
     let bytes = File::open(made.path())
         .and_then(|file| {
             file.sync_all()?;
             Ok(file.metadata()?.len())
         })
-        .map_err(unreadable)?;
+        .map_err(|e| not_writable(to, e))?;
     put_in_place(made.path(), to)?;
     sync_folder(to)?;
     Ok(BackedUp { bytes, checks })
@@ -90,33 +86,35 @@ pub fn back_up(
 /// Gives the copy its name, unless somebody has what is there open by now: to them it would stay the file that
 /// it was, and what they write would be taken for the copy's.
 fn put_in_place(made: &Path, to: &Path) -> Result<(), Error> {
-    let unreadable = |source| Error::Unreadable {
-        path: to.to_owned(),
-        source,
-    };
     if let Found::Nothing = look(to)? {
         // A link does not replace what somebody makes there at this moment. Not every file system has links.
         return match fs::hard_link(made, to) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Error::InUse {
                 path: to.to_owned(),
             }),
-            Err(_) => fs::rename(made, to).map_err(unreadable),
+            Err(_) => fs::rename(made, to).map_err(|e| not_writable(to, e)),
             Ok(()) => Ok(()),
         };
     }
     let held = held_by_nobody(to)?;
-    fs::rename(made, to).map_err(|source| {
+    fs::rename(made, to).map_err(|e| {
         // The earlier backup stays, and stays as it was.
         let _ = held.execute_batch("ROLLBACK; PRAGMA journal_mode = WAL");
-        unreadable(source)
+        not_writable(to, e)
     })
 }
 
 /// Keeps everybody else from a file, for as long as it is held. Only who is alone with it can take it out of
 /// WAL mode, and then lock it for good.
 fn held_by_nobody(path: &Path) -> Result<Connection, Error> {
-    let in_use = |_| Error::InUse {
-        path: path.to_owned(),
+    let in_use = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::InUse {
+            path: path.to_owned(),
+        },
+        _ => Error::Sqlite {
+            doing: "lock the earlier backup",
+            source,
+        },
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let held = Connection::open_with_flags(path, flags).map_err(in_use)?;
@@ -126,12 +124,8 @@ fn held_by_nobody(path: &Path) -> Result<Connection, Error> {
         });
     }
     held.busy_timeout(Duration::ZERO)
-        .and_then(|()| {
-            held.pragma_update_and_check(None, "journal_mode", "DELETE", |row| {
-                row.get::<_, String>(0)
-            })
-        })
-        .and_then(|_| held.execute_batch("BEGIN EXCLUSIVE"))
+        .and_then(|()| held.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(())))
+        .and_then(|()| held.execute_batch("BEGIN EXCLUSIVE"))
         .map_err(in_use)?;
     Ok(held)
 }

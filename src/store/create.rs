@@ -127,7 +127,8 @@ fn create_file(at_work: &Path, path: &Path) -> Result<(), Error> {
     }
 }
 
-fn not_writable(path: &Path, source: std::io::Error) -> Error {
+/// A file, or a name, that the system does not let us make.
+pub(super) fn not_writable(path: &Path, source: std::io::Error) -> Error {
     match source.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
             path: path.to_owned(),
