@@ -276,6 +276,8 @@ fn every_kind_of_damage_is_found() {
             format!("UPDATE version SET additional_ports = '[9999]' WHERE process_key = {p3}"),
         ),
         ("filters", "DELETE FROM seen_filter".to_owned()),
+        ("schema", "DROP INDEX hold_process".to_owned()),
+        ("schema", "DROP TRIGGER run_ends".to_owned()),
         (
             "version_numbers",
             format!("DELETE FROM version WHERE process_key = {p3}"),
@@ -386,7 +388,7 @@ fn every_kind_of_damage_is_found() {
         let db = Connection::open(&path).unwrap();
         db.pragma_update(None, "foreign_keys", false).unwrap();
         let hit = db.execute(&damage, []).unwrap();
-        assert!(hit > 0, "{damage}");
+        assert!(hit > 0 || rule == "schema", "{damage}");
         drop(db);
         let found = broken(&path);
         let check = found.iter().find(|check| check.name == rule);
