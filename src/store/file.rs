@@ -30,6 +30,10 @@ const SMALLEST_DATABASE_BYTES: u64 = 512;
 /// as many as gather in about a second.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A WAL longer than that is worth waiting for readers, for so long.
+const LONG_WAL_BYTES: u64 = 4 << 20;
+const WAIT_FOR_READERS: Duration = Duration::from_secs(1);
+
 /// A history database, open for recording.
 ///
 /// ```
@@ -126,8 +130,19 @@ impl Store {
 impl Drop for Store {
     /// Empties the WAL, as closing would, but without the lock that keeps readers out meanwhile.
     fn drop(&mut self) {
-        // Where a reader is at it, nobody waits: it is done by whoever closes next.
-        let _ = self.connection.busy_timeout(Duration::ZERO);
+        self.empty_wal(Duration::ZERO);
+        // Where readers are at it all the time, it would never be emptied by chance. Those who come now need
+        // nothing of it, so it is enough to wait for those who are there.
+        let wal = fs::metadata(beside(&self.path, "-wal")).map_or(0, |wal| wal.len());
+        if wal > LONG_WAL_BYTES {
+            self.empty_wal(WAIT_FOR_READERS);
+        }
+    }
+}
+
+impl Store {
+    fn empty_wal(&self, wait: Duration) {
+        let _ = self.connection.busy_timeout(wait);
         for mode in ["PASSIVE", "TRUNCATE"] {
             let _ = self
                 .connection

@@ -21,8 +21,8 @@ use crate::scale::{row, times};
 use crate::scene::{prochist, start};
 
 /// A run here writes less than 1 MiB and ends by having the WAL written into the file. That begins anew as
-/// soon as no reader is in what is not yet there, and these stay for milliseconds: they may keep it through
-/// some runs, not through sixteen.
+/// soon as no reader is in what is not yet there, which whoever finds more than 4 MiB waits for; a backup
+/// reads for longer than that takes.
 const MOST_WAL: u64 = 16 << 20;
 
 /// What all of them share.
